@@ -1,0 +1,70 @@
+# Needs python3, make and a C++ compiler; everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+CONFIG ?= configs/digits.yaml
+PORT ?= 8501
+GRPC_PORT ?= 8500
+IMAGE ?= darkroom:latest
+ROOT ?= minio://mlpipeline/darkroom
+COVERED := --cov --cov-report=term --cov-report=xml:.coverage/coverage.xml
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run serve data test test-fast e2e lint format bench bench-transfer \
+	kubeflow-compile lock clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r name text; do printf '  make %-17s %s\n' "$$name" "$$text"; done
+
+setup: ## Make .venv from requirements.lock (at once when it is up to date)
+	@$(PYTHON) -m tools.setup_environment
+
+demo: setup ## Run the digits end to end, serve the pushed model and ask it
+	$(BIN)/python -m tools.demo
+
+run: setup ## Run the pipeline on CONFIG (configs/digits.yaml)
+	$(BIN)/python pipeline.py --config $(CONFIG)
+
+serve: setup ## Serve models/digits on PORT (REST, 8501) and GRPC_PORT (8500)
+	$(BIN)/python -m serving.model_server --model_name=digits \
+		--model_base_path=$(CURDIR)/models/digits --rest_api_port=$(PORT) --port=$(GRPC_PORT)
+
+data: setup ## Write the digits out as PNG files and labels.csv
+	$(BIN)/python -m samples.digits
+
+test: setup ## Run every test, with coverage of the rooms
+	@mkdir -p .coverage
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest $(COVERED)
+
+test-fast: setup ## Run the tests that start no pipeline and no server
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -m "not e2e"
+
+e2e: setup ## Run the end-to-end tests only
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -m e2e
+
+lint: setup ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: setup ## Write the style that lint asks for
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: bench-transfer ## Run the benchmarks
+
+bench-transfer: setup ## Compare shipped weights with random ones on the digits
+	$(BIN)/python -m benchmarks.transfer
+
+kubeflow-compile: setup ## Compile CONFIG for Kubeflow Pipelines, with IMAGE and ROOT
+	$(BIN)/python -m kubeflow.compile --config $(CONFIG) --image $(IMAGE) --root $(ROOT)
+
+lock: setup ## Resolve pyproject.toml into requirements.lock (UPGRADE=--upgrade: newest)
+	UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet --universal \
+		--python-version 3.10 --generate-hashes --no-emit-index-url --all-extras $(UPGRADE) \
+		--output-file requirements.lock pyproject.toml
+
+clean: ## Remove what runs and tests wrote; .venv and models stay
+	rm -rf runs build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+		.import_linter_cache

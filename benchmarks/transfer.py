@@ -1,0 +1,177 @@
+"""What the shipped weights are worth: `python -m benchmarks.transfer`.
+
+Trains the digits recipe on all images and on 10 a class, each from the letter-pretrained weights,
+with these frozen (only the head learns), and from random weights, with the same number of epochs.
+The numbers come from the trainer's own model and engine.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from samples.digits import encode_png, select_digits
+from trainer.config import TrainerConfig
+from trainer.engines import keras_engine
+from trainer.input import eval_batches, train_batches
+from trainer.model import build_model
+from transform.images import decode_images
+
+CLASSES = 10
+SIZE = 64
+HELD_OUT = 360
+FEW = 10
+"""Images of each class in the second half of the table."""
+FEW_EPOCHS = (5, 25)
+"""Head and fine-tuning epochs with few images: an epoch is then only a few steps."""
+SCRATCH_LEARNING_RATE = 3e-3
+"""Peak learning rate from random weights: the best of 3e-4, 1e-3, 3e-3 and 1e-2."""
+
+
+class Digits(NamedTuple):
+    """Images uint8 [N, 64, 64, 3] as Transform makes them, and labels int64 [N]."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+class Score(NamedTuple):
+    """One training: accuracy on the held-out digits, and seconds of training."""
+
+    accuracy: float
+    seconds: float
+
+
+def read_digits() -> Digits:
+    """All digits, through the same files' bytes and the same decoding as in the pipeline."""
+    digits = select_digits()
+    encoded = tf.constant([encode_png(digit.pixels) for digit in digits])
+    images, _ = decode_images(encoded, SIZE, SIZE, "stretch")
+    return Digits(images.numpy(), np.array([digit.label for digit in digits], np.int64))
+
+
+def split(digits: Digits, seed: int, per_class: int | None) -> tuple[Digits, Digits]:
+    """Random train and held-out digits; `per_class` limits the first."""
+    order = np.random.default_rng(seed).permutation(len(digits.labels))
+    held_out, train = order[:HELD_OUT], order[HELD_OUT:]
+    if per_class is not None:
+        by_class = [train[digits.labels[train] == label][:per_class] for label in range(CLASSES)]
+        train = np.concatenate(by_class)
+    return _take(digits, train), _take(digits, held_out)
+
+
+def _take(digits: Digits, indices: np.ndarray) -> Digits:
+    return Digits(digits.images[indices], digits.labels[indices])
+
+
+def variants(config: TrainerConfig) -> Mapping[str, TrainerConfig]:
+    """What is compared: the same epochs, augmentation and batches throughout."""
+    epochs = config.head_epochs + config.fine_tune_epochs
+    return {
+        "letters, fine-tuned": config,
+        "letters, frozen": _replace(config, head_epochs=epochs, fine_tune_epochs=0),
+        "random weights": _replace(
+            config,
+            weights="none",
+            head_epochs=0,
+            fine_tune_epochs=epochs,
+            fine_tune_fraction=1.0,
+            fine_tune_learning_rate=SCRATCH_LEARNING_RATE,
+            freeze_batch_norm=False,
+        ),
+    }
+
+
+def _replace(config: TrainerConfig, **changes: Any) -> TrainerConfig:
+    return TrainerConfig(**{**config.model_dump(), **changes})
+
+
+def measure(config: TrainerConfig, train: Digits, held_out: Digits) -> Score:
+    """Trains once; the accuracy is that of the model which the engine leaves."""
+    started = time.monotonic()
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(config.seed)
+    model = build_model(config, CLASSES, SIZE, SIZE)
+    keras_engine.train(
+        model,
+        train_batches(tf.data.Dataset.from_tensor_slices(tuple(train)), config),
+        eval_batches(tf.data.Dataset.from_tensor_slices(tuple(held_out)), config),
+        config,
+    )
+    seconds = time.monotonic() - started
+    named = np.argmax(model.predict(held_out.images, verbose=0), axis=1)
+    return Score(float(np.mean(named == held_out.labels)), seconds)
+
+
+def summarize(scores: Sequence[Score]) -> dict[str, Any]:
+    """Mean and standard deviation of the accuracy over seeds, mean seconds, all accuracies."""
+    accuracies = [score.accuracy for score in scores]
+    return {
+        "accuracy": statistics.mean(accuracies),
+        "sd": statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0,
+        "seconds": statistics.mean(score.seconds for score in scores),
+        "accuracies": accuracies,
+    }
+
+
+def run(config: TrainerConfig, seeds: int, few_seeds: int) -> dict[str, dict[str, Any]]:
+    """Every row of the table: `"<images>, <variant>"` to its summary."""
+    digits = read_digits()
+    few = _replace(config, head_epochs=FEW_EPOCHS[0], fine_tune_epochs=FEW_EPOCHS[1])
+    halves = [("all 1,437", None, config, seeds), (f"{FEW} a class", FEW, few, few_seeds)]
+    rows = {}
+    for images, per_class, base, count in halves:
+        for variant, varied in variants(base).items():
+            scores = [
+                measure(_replace(varied, seed=seed), *split(digits, seed, per_class))
+                for seed in range(1, count + 1)
+            ]
+            rows[f"{images}, {variant}"] = {"epochs": _epochs(varied), **summarize(scores)}
+    return rows
+
+
+def _epochs(config: TrainerConfig) -> int:
+    return config.head_epochs + config.fine_tune_epochs
+
+
+def print_table(rows: Mapping[str, Mapping[str, Any]], seeds: int, few_seeds: int) -> None:
+    """The rows as people read them."""
+    table = Table(title=f"Held-out digits named right ({seeds} and {few_seeds} seeds)")
+    for column in ("images", "weights", "epochs", "accuracy", "seconds"):
+        table.add_column(column, justify="left" if column in ("images", "weights") else "right")
+    for name, row in rows.items():
+        images, weights = name.rsplit(", ", 2)[0], name.split(", ", 1)[1]
+        accuracy = f"{row['accuracy']:.3f} ± {row['sd']:.3f}"
+        table.add_row(images, weights, str(row["epochs"]), accuracy, f"{row['seconds']:.0f}")
+    Console(width=100).print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures, prints the table, and writes it as JSON when asked to."""
+    parser = argparse.ArgumentParser(prog="benchmarks.transfer", description=__doc__)
+    parser.add_argument("--config", type=Path, default=Path("configs/digits.yaml"))
+    parser.add_argument("--seeds", type=int, default=1, help="trainings on all images")
+    parser.add_argument("--few-seeds", type=int, default=5, help="trainings on 10 a class")
+    parser.add_argument("--json", type=Path, help="file to write the numbers to")
+    options = parser.parse_args(arguments)
+    config = TrainerConfig(**yaml.safe_load(options.config.read_text())["trainer"])
+    rows = run(config, options.seeds, options.few_seeds)
+    print_table(rows, options.seeds, options.few_seeds)
+    if options.json is not None:
+        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

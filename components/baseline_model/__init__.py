@@ -1,0 +1,1 @@
+"""BaselineModel: the model now served, as an artifact to compare a candidate with."""

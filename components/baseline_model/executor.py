@@ -1,0 +1,31 @@
+"""What BaselineModel does."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+
+from components.fingerprint import WARMUP_FOLDER
+from components.model_artifact import serving_model
+from components.serving_folder import newest_version
+
+
+class Executor(base_executor.BaseExecutor):
+    """Copies the newest served version, without its warm-up requests."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        model = artifact_utils.get_single_instance(output_dict["model"])
+        Path(model.uri).mkdir(parents=True, exist_ok=True)
+        served = newest_version(Path(exec_properties["destination"]))
+        if served:
+            ignored = shutil.ignore_patterns(WARMUP_FOLDER)
+            shutil.copytree(served.path, serving_model([model]), ignore=ignored)
+        model.set_int_custom_property("served_version", served.version if served else 0)

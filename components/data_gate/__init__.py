@@ -1,0 +1,1 @@
+"""Stops a run whose data are not fit to train on."""

@@ -1,0 +1,70 @@
+"""The decisions of DataGate, on plain values."""
+
+from collections.abc import Sequence
+
+from components.data_gate.anomalies import Anomaly
+from components.errors import ComponentError
+from components.image_example_gen.quarantine import ROWS_FILE, IngestSummary
+
+
+class DataGateError(ComponentError):
+    """The data are not fit to train on."""
+
+
+def check_quarantine(summary: IngestSummary, max_quarantined: float, uri: str) -> None:
+    """Refuses too many unusable rows.
+
+    Args:
+        summary: Of the ingest.
+        max_quarantined: Largest share of unusable rows that passes, 0 to 1.
+        uri: Of the quarantine, for the message.
+
+    Raises:
+        DataGateError: The share is larger.
+    """
+    if summary.quarantined <= max_quarantined * summary.rows:
+        return
+    share = summary.quarantined / summary.rows
+    reasons = sorted(summary.reasons.items(), key=lambda item: -item[1])
+    raise DataGateError(
+        f"data.max_quarantined: {summary.quarantined} of {summary.rows} rows ({share:.1%}) are "
+        f"unusable, more than {max_quarantined:.1%}: "
+        f"{', '.join(f'{reason} {count}' for reason, count in reasons)}; "
+        f"see {uri}/{ROWS_FILE}, or raise data.max_quarantined"
+    )
+
+
+def check_splits(summary: IngestSummary) -> None:
+    """Refuses an empty split.
+
+    Raises:
+        DataGateError: Train or eval has no examples.
+    """
+    for split, count in summary.splits.items():
+        if count == 0:
+            raise DataGateError(
+                f"data.eval_fraction: the {split} split is empty, all {summary.examples} examples "
+                "went to the other; add images, or change data.eval_fraction or data.split_salt"
+            )
+
+
+def check_anomalies(fatal: Sequence[Anomaly], uri: str) -> None:
+    """Refuses fatal anomalies.
+
+    Args:
+        fatal: Those found.
+        uri: Of the anomalies, for the message.
+
+    Raises:
+        DataGateError: There is one; the message describes the first.
+    """
+    if not fatal:
+        return
+    first = fatal[0]
+    where = f"feature {first.feature!r}" if first.feature else "the data set"
+    more = f" (and {len(fatal) - 1} more)" if len(fatal) > 1 else ""
+    raise DataGateError(
+        f"validation.fatal: {first.kind} in {where} of split {first.split!r}: "
+        f"{first.description.rstrip('.')}{more}; see {uri}, correct the data or the schema, or "
+        f"take {first.kind} out of validation.fatal"
+    )

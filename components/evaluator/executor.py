@@ -1,0 +1,84 @@
+"""What Evaluator does: TFX's evaluation, around it the baseline's absence and readable results."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import tensorflow_transform as tft
+from tfx.components.evaluator import executor as tfx_evaluator
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+from tfx.utils import proto_utils
+
+from components.evaluator.config import EvaluationConfig
+from components.evaluator.eval_config import build_eval_config
+from components.evaluator.results import METRICS_FILE, describe_failures, read_results
+from components.fingerprint import model_digest
+from components.model_artifact import serving_model
+from transform import features
+
+BaselineState = Literal["compared", "absent", "identical", "other_classes"]
+
+
+class Executor(tfx_evaluator.Executor):
+    """Drops a baseline that cannot be compared with, evaluates, and writes `metrics.json`."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        config = EvaluationConfig.model_validate_json(exec_properties["evaluation"])
+        classes = _read_classes(input_dict["transform_graph"])
+        state = baseline_state(
+            serving_model(input_dict["model"]), serving_model(input_dict["baseline_model"]), classes
+        )
+        blessing = artifact_utils.get_single_instance(output_dict["blessing"])
+        evaluation = artifact_utils.get_single_instance(output_dict["evaluation_result"])
+        for artifact in (blessing, evaluation):
+            Path(artifact.uri).mkdir(parents=True, exist_ok=True)
+        inputs = {key: input_dict[key] for key in ("examples", "model")}
+        if state == "compared":
+            inputs["baseline_model"] = input_dict["baseline_model"]
+        eval_config = build_eval_config(config, len(classes))
+        super().Do(
+            inputs,
+            {"evaluation": [evaluation], "blessing": [blessing]},
+            {"eval_config": proto_utils.proto_to_json(eval_config)},
+        )
+        results = read_results(evaluation.uri, classes, state)
+        (Path(evaluation.uri) / METRICS_FILE).write_text(json.dumps(results, indent=1))
+        # TFX blesses nothing where no bound applies: only improvements were asked for, of nothing.
+        blessing.set_int_custom_property("blessed", int(results["gate"]["blessed"]))
+        blessing.set_string_custom_property("reason", describe_failures(results))
+
+
+def baseline_state(candidate: Path, baseline: Path, classes: list[str]) -> BaselineState:
+    """Whether the baseline can be compared with, and if not, why.
+
+    A candidate that is the very model now served cannot improve on itself: it would fail every
+    bound that demands an improvement, and with it every second run.
+
+    Args:
+        candidate: The candidate's SavedModel.
+        baseline: The baseline's SavedModel; it need not exist.
+        classes: The candidate's class names in index order.
+
+    Returns:
+        `compared` where it can be.
+    """
+    if not baseline.is_dir():
+        return "absent"
+    if model_digest(candidate) == model_digest(baseline):
+        return "identical"
+    vocabulary = baseline / "assets" / features.LABEL_VOCABULARY
+    if not vocabulary.is_file() or set(vocabulary.read_text().splitlines()) != set(classes):
+        return "other_classes"
+    return "compared"
+
+
+def _read_classes(transform_graph: list[Artifact]) -> list[str]:
+    output = tft.TFTransformOutput(artifact_utils.get_single_uri(transform_graph))
+    names = output.vocabulary_by_name(features.LABEL_VOCABULARY)
+    return [name.decode() for name in names]

@@ -1,0 +1,155 @@
+"""TFMA's results as plain data: what `metrics.json` holds.
+
+Schema:
+    candidate, baseline: `{"overall": {metric: value}, "slices": [{"slice": "label:3",
+        "metrics": {metric: value}}]}`; `baseline` is null where none was compared with.
+    confusion_matrix: `{"classes": [name], "counts": [[int]]}`, rows true, columns predicted.
+    gate: `{"blessed": bool, "baseline": state, "failures": [{"metric", "slice", "kind":
+        "absolute" | "change", "bound": str, "value": float or null}]}`.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow_model_analysis as tfma
+
+from components.evaluator.eval_config import BASELINE, CANDIDATE, METRIC_CLASSES
+from transform import features
+
+METRICS_FILE = "metrics.json"
+METRICS = (*METRIC_CLASSES, "example_count")
+
+
+def read_results(folder: str, classes: list[str], baseline: str) -> dict[str, Any]:
+    """Reads TFMA's output folder.
+
+    Args:
+        folder: Output folder of one evaluation.
+        classes: Class names in index order.
+        baseline: What became of the baseline.
+
+    Returns:
+        The content of `metrics.json`.
+    """
+    compared = baseline == "compared"
+    names = {CANDIDATE: CANDIDATE if compared else None, BASELINE: BASELINE}
+    candidate = tfma.load_eval_result(folder, model_name=names[CANDIDATE])
+    validation = tfma.load_validation_result(folder)
+    return {
+        "candidate": _metrics(candidate),
+        "baseline": (
+            _metrics(tfma.load_eval_result(folder, model_name=names[BASELINE]))
+            if compared
+            else None
+        ),
+        "confusion_matrix": {"classes": classes, "counts": _confusion(candidate, len(classes))},
+        "gate": {
+            "blessed": bool(validation.validation_ok),
+            "baseline": baseline,
+            "failures": _failures(validation),
+        },
+    }
+
+
+def describe_failures(results: Mapping[str, Any]) -> str:
+    """One line about the bounds that were missed, or an empty string."""
+    described = []
+    for failure in results["gate"]["failures"]:
+        value = "missing" if failure["value"] is None else f"{failure['value']:.4f}"
+        change = "change of " if failure["kind"] == "change" else ""
+        described.append(f"{change}{failure['metric']} is {value}, wanted {failure['bound']}")
+    return "; ".join(described)
+
+
+def _metrics(result: tfma.EvalResult) -> dict[str, Any]:
+    overall: dict[str, float | None] = {}
+    slices = []
+    for key, by_output in result.slicing_metrics:
+        metrics = _plain(by_output)
+        if not key:
+            overall = metrics
+            continue
+        if any(column == features.LABEL for column, _ in key):
+            # Within one class there is nothing to rank it against.
+            metrics.pop("auc", None)
+        name = ",".join(f"{column}:{value}" for column, value in key)
+        slices.append({"slice": name, "metrics": metrics})
+    slices.sort(key=lambda entry: entry["slice"])
+    return {"overall": overall, "slices": slices}
+
+
+def _plain(by_output: Mapping[str, Any]) -> dict[str, float | None]:
+    """Metrics of one slice, by the recipe's names."""
+    plain: dict[str, float | None] = {}
+    for by_class in by_output.values():
+        for metrics in by_class.values():
+            for key, value in metrics.items():
+                name = _metric_name(key)
+                if name:
+                    number = float(value.get("doubleValue", "nan"))
+                    plain[name] = number if math.isfinite(number) else None
+    return plain
+
+
+def _metric_name(key: str) -> str | None:
+    """The metric of a TFMA key: an average over classes has its settings in front of the name."""
+    return next((name for name in METRICS if key == name or key.endswith(f"_{name}")), None)
+
+
+def _confusion(result: tfma.EvalResult, classes: int) -> list[list[int]]:
+    counts = [[0] * classes for _ in range(classes)]
+    for key, by_output in result.plots:
+        if key:
+            continue
+        for by_class in by_output.values():
+            for plots in by_class.values():
+                for entry in _entries(plots):
+                    actual, predicted = (
+                        entry.get("actualClassId", 0),
+                        entry.get("predictedClassId", 0),
+                    )
+                    if 0 <= actual < classes and 0 <= predicted < classes:
+                        counts[actual][predicted] += int(entry.get("numWeightedExamples", 0))
+    return counts
+
+
+def _entries(plots: Mapping[str, Any]) -> list[dict[str, Any]]:
+    matrices = plots.get("multiClassConfusionMatrixAtThresholds", {}).get("matrices", [])
+    return matrices[0].get("entries", []) if matrices else []
+
+
+def _failures(validation: Any) -> list[dict[str, Any]]:
+    failures = []
+    for per_slice in validation.metric_validations_per_slice:
+        name = ",".join(
+            f"{key.column}:{key.bytes_value.decode()}"
+            for key in per_slice.slice_key.single_slice_keys
+        )
+        for failure in per_slice.failures:
+            kind, bound = _bound(failure.metric_threshold)
+            known = failure.HasField("metric_value")
+            failures.append(
+                {
+                    "metric": failure.metric_key.name.removesuffix("_diff"),
+                    "slice": name or "overall",
+                    "kind": kind,
+                    "bound": bound,
+                    "value": failure.metric_value.double_value.value if known else None,
+                }
+            )
+    return failures
+
+
+def _bound(threshold: Any) -> tuple[str, str]:
+    if threshold.HasField("change_threshold"):
+        change = threshold.change_threshold
+        higher = change.direction == tfma.MetricDirection.HIGHER_IS_BETTER
+        return "change", f"{'≥' if higher else '≤'} {change.absolute.value:+g}"
+    value = threshold.value_threshold
+    bounds = []
+    if value.HasField("lower_bound"):
+        bounds.append(f"≥ {value.lower_bound.value:g}")
+    if value.HasField("upper_bound"):
+        bounds.append(f"≤ {value.upper_bound.value:g}")
+    return "absolute", " and ".join(bounds)

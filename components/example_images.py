@@ -1,0 +1,49 @@
+"""Reading encoded images back out of an Examples artifact."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+
+from transform import features
+
+
+@dataclass(frozen=True)
+class ExampleImage:
+    """One example: the encoded image, its class name and where it came from."""
+
+    encoded: bytes
+    label: str
+    path: str
+
+
+def read_images(examples: list[Artifact], split: str, limit: int) -> list[ExampleImage]:
+    """The first images of a split.
+
+    Args:
+        examples: One Examples artifact of ImageExampleGen.
+        split: `train` or `eval`.
+        limit: How many at the most.
+
+    Returns:
+        Up to `limit` images, in the order of the files.
+    """
+    return list(itertools.islice(iterate_images(examples, split), limit))
+
+
+def iterate_images(examples: list[Artifact], split: str) -> Iterator[ExampleImage]:
+    """The images of a split one by one, as `read_images` orders them."""
+    import tensorflow as tf  # Not needed to wire the graph, and slow to import.
+
+    folder = Path(artifact_utils.get_split_uri(examples, split))
+    files = [str(path) for path in sorted(folder.glob("*.gz"))]
+    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
+        named = tf.train.Example.FromString(record).features.feature
+        yield ExampleImage(
+            encoded=named[features.IMAGE].bytes_list.value[0],
+            label=named[features.LABEL].bytes_list.value[0].decode(),
+            path=named[features.IMAGE_PATH].bytes_list.value[0].decode(),
+        )

@@ -1,0 +1,1 @@
+"""Images and labels in, tf.Examples and a quarantine out."""

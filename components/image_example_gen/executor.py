@@ -1,0 +1,59 @@
+"""Runs the ingest and fills the two output artifacts."""
+
+from typing import Any
+
+from tfx.components.util import examples_utils
+from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
+from tfx.dsl.io import fileio
+from tfx.proto import example_gen_pb2
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+
+from components.image_example_gen.check import check
+from components.image_example_gen.config import DataConfig
+from components.image_example_gen.quarantine import IngestSummary, read_summary
+from components.image_example_gen.split import EVAL, SPLITS, TRAIN
+from components.image_example_gen.transforms import build_ingest
+
+
+class Executor(BaseBeamExecutor):
+    """Reads all rows once, writes examples and quarantine.
+
+    The same input gives the same examples in the same split; their order in the files may differ.
+    """
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        """Fills `examples` and `quarantine`; see the component for the parameters.
+
+        Raises:
+            DataError: The data as a whole cannot be used.
+        """
+        self._log_startup(input_dict, output_dict, exec_properties)
+        config = DataConfig.model_validate_json(exec_properties["config"])
+        if not exec_properties["fingerprint"]:
+            # Nobody has looked at the data yet: a scheduled run reads it at run time.
+            check(config)
+        examples = artifact_utils.get_single_instance(output_dict["examples"])
+        quarantine = artifact_utils.get_single_instance(output_dict["quarantine"])
+        examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+        split_uris = {s: artifact_utils.get_split_uri([examples], s) for s in SPLITS}
+        for uri in (*split_uris.values(), quarantine.uri):
+            fileio.makedirs(uri)
+        with self._make_beam_pipeline() as pipeline:
+            build_ingest(pipeline, config, split_uris, quarantine.uri)
+        _describe(examples, quarantine, read_summary(quarantine.uri))
+
+
+def _describe(examples: Artifact, quarantine: Artifact, summary: IngestSummary) -> None:
+    examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+    examples_utils.set_file_format(examples, "tfrecords_gzip")
+    examples.set_int_custom_property("examples_train", summary.splits[TRAIN])
+    examples.set_int_custom_property("examples_eval", summary.splits[EVAL])
+    quarantine.set_int_custom_property("rows", summary.rows)
+    quarantine.set_int_custom_property("examples", summary.examples)
+    quarantine.set_int_custom_property("quarantined", summary.quarantined)

@@ -1,0 +1,60 @@
+"""Wiring of Pusher."""
+
+from tfx.dsl.components.base import base_component, executor_spec
+from tfx.types import standard_artifacts
+from tfx.types.channel import BaseChannel, Channel
+from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
+
+from components.pusher.config import PushConfig
+from components.pusher.executor import Executor
+
+
+class PusherSpec(ComponentSpec):
+    """Parameters, inputs and outputs of Pusher."""
+
+    PARAMETERS = {"push": ExecutionParameter(type=str)}
+    INPUTS = {
+        "model": ChannelParameter(type=standard_artifacts.Model),
+        "examples": ChannelParameter(type=standard_artifacts.Examples),
+        "model_blessing": ChannelParameter(type=standard_artifacts.ModelBlessing),
+        "infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing),
+    }
+    OUTPUTS = {"pushed_model": ChannelParameter(type=standard_artifacts.PushedModel)}
+
+
+class Pusher(base_component.BaseComponent):
+    """Pushes a model that both blessings bless; says what it did in custom properties.
+
+    The artifact `pushed_model` holds `push_state` (`pushed`, `unchanged` or `not_blessed`),
+    `pushed` (1 or 0), `pushed_version` (int, 0 where nothing was pushed and nothing is served),
+    `pushed_destination` and `reason`. It must never come from the cache: an emptied serving
+    folder has to be filled again.
+
+    Args:
+        model: The candidate.
+        examples: Raw examples; images of the eval split become warm-up requests.
+        model_blessing: From Evaluator.
+        infra_blessing: From ServingCheck.
+        push: Where to.
+    """
+
+    SPEC_CLASS = PusherSpec
+    EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
+
+    def __init__(
+        self,
+        model: BaseChannel,
+        examples: BaseChannel,
+        model_blessing: BaseChannel,
+        infra_blessing: BaseChannel,
+        push: PushConfig,
+    ):
+        spec = PusherSpec(
+            push=push.model_dump_json(),
+            model=model,
+            examples=examples,
+            model_blessing=model_blessing,
+            infra_blessing=infra_blessing,
+            pushed_model=Channel(type=standard_artifacts.PushedModel),
+        )
+        super().__init__(spec=spec)

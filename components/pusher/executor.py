@@ -1,0 +1,70 @@
+"""What Pusher does."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from tfx.dsl.components.base import base_executor
+from tfx.types import artifact_utils
+from tfx.types.artifact import Artifact
+
+from components.example_images import read_images
+from components.fingerprint import model_digest
+from components.model_artifact import serving_model
+from components.pusher.config import PushConfig
+from components.serving_folder import ServedVersion, add_version, newest_version
+from serving.warmup import write_warmup_requests
+
+PushState = Literal["pushed", "unchanged", "not_blessed"]
+
+
+class Executor(base_executor.BaseExecutor):
+    """Pushes the model, or records why not; "not blessed" is a result, not an error."""
+
+    def Do(
+        self,
+        input_dict: dict[str, list[Artifact]],
+        output_dict: dict[str, list[Artifact]],
+        exec_properties: dict[str, Any],
+    ) -> None:
+        push = PushConfig.model_validate_json(exec_properties["push"])
+        pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
+        Path(pushed.uri).mkdir(parents=True, exist_ok=True)
+        served = newest_version(Path(push.destination))
+        refusal = _refusal(input_dict)
+        if refusal:
+            _mark(pushed, "not_blessed", served, refusal)
+            return
+        model = serving_model(input_dict["model"])
+        if served and model_digest(served.path) == model_digest(model):
+            _mark(pushed, "unchanged", served, f"version {served.version} is this very model")
+            return
+        images = read_images(
+            input_dict["examples"], "eval", max(push.warmup_batch_sizes, default=0)
+        )
+        added = add_version(
+            Path(push.destination),
+            model,
+            lambda copy: write_warmup_requests(
+                copy, push.model_name, [image.encoded for image in images], push.warmup_batch_sizes
+            ),
+        )
+        _mark(pushed, "pushed", added, "")
+
+
+def _refusal(input_dict: dict[str, list[Artifact]]) -> str:
+    """Why the model must not be pushed, or an empty string."""
+    reasons = []
+    for key, node in (("model_blessing", "Evaluator"), ("infra_blessing", "ServingCheck")):
+        blessing = artifact_utils.get_single_instance(input_dict[key])
+        if blessing.get_int_custom_property("blessed") != 1:
+            reason = blessing.get_string_custom_property("reason") or "no reason given"
+            reasons.append(f"{node}: {reason}")
+    return "; ".join(reasons)
+
+
+def _mark(pushed: Artifact, state: PushState, served: ServedVersion | None, reason: str) -> None:
+    pushed.set_string_custom_property("push_state", state)
+    pushed.set_int_custom_property("pushed", int(state == "pushed"))
+    pushed.set_int_custom_property("pushed_version", served.version if served else 0)
+    pushed.set_string_custom_property("pushed_destination", str(served.path) if served else "")
+    pushed.set_string_custom_property("reason", reason)

@@ -1,0 +1,1 @@
+"""RunReport: one self-contained HTML page about a run."""

@@ -1,0 +1,230 @@
+"""What the page shows, as plain data: no TFX, no TensorFlow, no files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+State = Literal["pushed", "unchanged", "not_blessed", "unknown"]
+Metrics = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the run ended.
+
+    Args:
+        state: What Pusher did; `unknown` without a Pusher.
+        version: Version that is served now, 0 for none.
+        destination: Where that version is.
+        reasons: Why nothing was pushed, a sentence each.
+    """
+
+    state: State
+    version: int = 0
+    destination: str = ""
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """An input row that became no example; `row` counts from the input's first row."""
+
+    row: int
+    image_path: str
+    label: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """What the ingest could not use.
+
+    Args:
+        rows: Rows of the input.
+        quarantined: Those that became no example.
+        reasons: How many by reason code, the most frequent first.
+        first: The first of them.
+        notes: What else the ingest counted, such as duplicates.
+    """
+
+    rows: int
+    quarantined: int
+    reasons: tuple[tuple[str, int], ...] = ()
+    first: tuple[RejectedRow, ...] = ()
+    notes: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """Something in a split that the schema does not expect."""
+
+    split: str
+    feature: str
+    summary: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """The data of the run; None where an input was not given.
+
+    Args:
+        train: Examples of the train split.
+        eval: Examples of the eval split.
+        quarantine: What the ingest could not use.
+        anomalies: What the validation found, possibly nothing.
+    """
+
+    train: int | None = None
+    eval: int | None = None
+    quarantine: Quarantine | None = None
+    anomalies: tuple[Anomaly, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Metrics of one part of the eval split; `baseline` is None where none was compared with."""
+
+    name: str
+    candidate: Metrics
+    baseline: Metrics | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A bound that the gate found missed.
+
+    Args:
+        metric: Name of the metric.
+        slice: `overall`, or such as `label:3`.
+        kind: `absolute`, or `change` against the baseline.
+        bound: What was wanted, such as `≥ 0.95`.
+        value: What was measured; None when it could not be.
+    """
+
+    metric: str
+    slice: str
+    kind: str
+    bound: str
+    value: float | None
+
+
+@dataclass(frozen=True)
+class ConfusionMatrix:
+    """Counts of the eval split: `counts[true][predicted]`, in the order of `classes`."""
+
+    classes: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What Evaluator measured.
+
+    Args:
+        overall: Metrics of the whole eval split.
+        slices: Metrics of its parts.
+        confusion: The confusion matrix, if there is one.
+        baseline_state: `compared`, or why there was no comparison.
+        blessed: Whether all bounds were met.
+        failures: Those that were not.
+    """
+
+    overall: Slice
+    slices: tuple[Slice, ...] = ()
+    confusion: ConfusionMatrix | None = None
+    baseline_state: str = "absent"
+    blessed: bool = False
+    failures: tuple[Failure, ...] = ()
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch; values that were not recorded are None."""
+
+    phase: str
+    loss: float | None = None
+    val_loss: float | None = None
+    accuracy: float | None = None
+    val_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class History:
+    """How the training went.
+
+    Args:
+        epochs: In order, over all phases.
+        best: Number of the epoch whose weights were kept, from 1; None where it is not known.
+        seconds: Wall-clock time of the training, None where it was not recorded.
+    """
+
+    epochs: tuple[Epoch, ...] = ()
+    best: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer.
+
+    Args:
+        path: Where the image came from.
+        label: True class.
+        predicted: The model's answer.
+        score: Its probability for that answer, 0 to 1.
+        picture: The image as a `data:` URI, or "" when it cannot be shown.
+        width: Width of the picture in pixels.
+    """
+
+    path: str
+    label: str
+    predicted: str
+    score: float
+    picture: str = ""
+    width: int = 0
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """The worst of the wrong answers.
+
+    Args:
+        looked_at: Images asked about, from the start of the eval split.
+        wrong: Wrong answers among them.
+        undecodable: Images among them that the model could not decode.
+        worst: The most confident wrong answers, the worst first.
+    """
+
+    looked_at: int
+    wrong: int
+    undecodable: int = 0
+    worst: tuple[Mistake, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All that the page shows; None for a section whose input was not given.
+
+    Args:
+        pipeline: Name of the pipeline.
+        verdict: How the run ended.
+        facts: Further facts for the head of the page, name and value.
+        data: Counts, quarantine and anomalies.
+        evaluation: Metrics and gate.
+        history: Learning curves.
+        mistakes: Pictures of wrong answers.
+        recipe: The recipe as text.
+        problems: Sections that could not be made, a sentence each.
+    """
+
+    pipeline: str
+    verdict: Verdict
+    facts: tuple[tuple[str, str], ...] = ()
+    data: Data = field(default_factory=Data)
+    evaluation: Evaluation | None = None
+    history: History | None = None
+    mistakes: Mistakes | None = None
+    recipe: str = ""
+    problems: tuple[str, ...] = ()

@@ -1,0 +1,94 @@
+"""From data to one self-contained HTML page: no script, no file beside it, no link outside."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from components.run_report import wording
+from components.run_report.charts import draw_charts
+from components.run_report.confusion import view_confusion
+from components.run_report.data import Evaluation, ReportData, Slice
+
+MOST_SLICES = 200
+"""A slice a class can be thousands; the page shows the ones with the weakest accuracy."""
+
+
+def render(data: ReportData) -> str:
+    """The page as HTML text."""
+    evaluation = data.evaluation
+    confusion = evaluation.confusion if evaluation else None
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            data=data,
+            tables=_tables(evaluation) if evaluation else (),
+            metrics=_metric_names(evaluation) if evaluation else (),
+            charts=draw_charts(data.history) if data.history else (),
+            confusion=view_confusion(confusion) if confusion else None,
+            headline=wording.HEADLINES[data.verdict.state],
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    functions: dict[str, Any] = {
+        name: getattr(wording, name)
+        for name in (
+            "explain_baseline",
+            "explain_failure",
+            "explain_verdict",
+            "format_count",
+            "format_difference",
+            "format_metric",
+            "format_seconds",
+            "judge",
+            "name_slice",
+        )
+    }
+    environment.globals.update(functions, REASONS=wording.REASONS)
+    environment.globals.update(difference=_difference, share=_share)
+    return environment
+
+
+def _metric_names(evaluation: Evaluation) -> list[str]:
+    """Measured metrics, the count of examples apart."""
+    order = ["accuracy", "auc", "loss"]
+    names = [name for name in evaluation.overall.candidate if name != "example_count"]
+    return sorted(names, key=lambda name: (order.index(name) if name in order else 99, name))
+
+
+def _tables(evaluation: Evaluation) -> list[tuple[str, list[Slice], int]]:
+    """Slices by the feature they are cut by: its name, the slices, and how many are left out."""
+    by_feature: dict[str, list[Slice]] = {}
+    for part in evaluation.slices:
+        by_feature.setdefault(part.name.partition(":")[0], []).append(part)
+    tables = []
+    for feature, parts in by_feature.items():
+        if len(parts) > MOST_SLICES:
+            parts.sort(key=lambda part: part.candidate.get("accuracy") or 0.0)
+        tables.append((feature, parts[:MOST_SLICES], max(0, len(parts) - MOST_SLICES)))
+    return tables
+
+
+def _difference(part: Slice, metric: str) -> float | None:
+    """Candidate minus baseline; None where either is missing."""
+    if part.baseline is None:
+        return None
+    candidate, baseline = part.candidate.get(metric), part.baseline.get(metric)
+    return None if candidate is None or baseline is None else candidate - baseline
+
+
+def _share(part: float, whole: float) -> float:
+    """Percent, 0 for an empty whole."""
+    return 100 * part / whole if whole else 0.0

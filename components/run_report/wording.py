@@ -1,0 +1,109 @@
+"""The page's sentences and number formats."""
+
+import math
+from typing import Final
+
+from components.run_report.data import Evaluation, Failure, State, Verdict
+
+SMALLER_IS_BETTER: Final = frozenset({"loss"})
+AS_PERCENT: Final = frozenset({"accuracy"})
+MISSING: Final = "–"
+PRINTED_AS_ZERO: Final = 5e-5
+
+HEADLINES: Final[dict[State, str]] = {
+    "pushed": "Pushed",
+    "unchanged": "Unchanged",
+    "not_blessed": "Not blessed",
+    "unknown": "No verdict",
+}
+
+BASELINES: Final = {
+    "compared": "Compared with the model that was served when the run began.",
+    "absent": "No model was served when the run began, so there was nothing to compare with.",
+    "identical": "The candidate is the very model that is served; there was nothing to compare.",
+    "other_classes": "The served model knows other classes, so the two could not be compared.",
+}
+
+REASONS: Final = {
+    "malformed_row": "row with too many or too few cells",
+    "empty_label": "empty label",
+    "path_outside_data": "path leaves the data folder",
+    "missing_file": "file is missing",
+    "empty_file": "file is empty",
+    "unreadable": "file cannot be read",
+    "unsupported_format": "image format is not supported",
+    "not_an_image": "not an image, or a broken one",
+    "too_large": "image is too large",
+}
+
+
+def explain_verdict(verdict: Verdict) -> str:
+    """One sentence below the headline."""
+    if verdict.state == "pushed":
+        return f"The model is served as version {verdict.version}."
+    if verdict.state == "unchanged":
+        return f"Version {verdict.version}, already served, is this very model: nothing was pushed."
+    if verdict.state == "not_blessed":
+        kept = f"Version {verdict.version} stays in service." if verdict.version else ""
+        return f"Nothing was pushed. {kept}".strip()
+    return "The run has no Pusher, so the model was neither pushed nor refused."
+
+
+def explain_baseline(evaluation: Evaluation) -> str:
+    """One sentence about the comparison with the served model."""
+    state = evaluation.baseline_state
+    return BASELINES.get(state, f"No comparison with the served model: {state}.")
+
+
+def explain_failure(failure: Failure) -> str:
+    """A missed bound in words."""
+    where = "" if failure.slice == "overall" else f" on {name_slice(failure.slice)}"
+    if failure.value is None:
+        return f"{failure.metric}{where} could not be measured; wanted {failure.bound}"
+    if failure.kind == "change":
+        change = f"{failure.value:+.4f}".replace("-", "−")
+        return (
+            f"{failure.metric}{where} changed by {change} against the served model; "
+            f"wanted {failure.bound}"
+        )
+    return f"{failure.metric}{where} is {failure.value:.4f}; wanted {failure.bound}"
+
+
+def name_slice(name: str) -> str:
+    """`label:3` as `label 3`; only the first colon separates, class names may hold more."""
+    return name.replace(":", " ", 1)
+
+
+def format_metric(name: str, value: float | None) -> str:
+    """A metric for a table cell."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:.2%}".replace("%", " %") if name in AS_PERCENT else f"{value:.4f}"
+
+
+def format_difference(name: str, difference: float | None) -> str:
+    """A signed difference of a metric; of percentages in percentage points."""
+    if difference is None or not math.isfinite(difference):
+        return MISSING
+    if abs(difference) < PRINTED_AS_ZERO:
+        return "±0"
+    text = f"{difference * 100:+.2f} pp" if name in AS_PERCENT else f"{difference:+.4f}"
+    return text.replace("-", "−")
+
+
+def format_seconds(seconds: float) -> str:
+    """Seconds as `41 s`, or as `3 min 5 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def format_count(count: int | None) -> str:
+    """1797 as `1,797`."""
+    return MISSING if count is None else f"{count:,}"
+
+
+def judge(name: str, difference: float | None) -> str:
+    """`better`, `worse` or `same`; differences that would print as zero are `same`."""
+    if difference is None or not math.isfinite(difference) or abs(difference) < PRINTED_AS_ZERO:
+        return "same"
+    return "better" if (difference < 0) == (name in SMALLER_IS_BETTER) else "worse"

@@ -1,0 +1,1 @@
+"""ServingCheck: the candidate behind the model server, asked over REST and gRPC."""

@@ -1,0 +1,292 @@
+"""The DAG, one for both runtimes, and running it on this machine.
+
+Usage:
+    python pipeline.py --config configs/digits.yaml
+
+Exit codes: 0 pushed or unchanged, 1 failed, 2 bad configuration or data location, 3 not blessed.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from components.errors import ComponentError
+from components.image_example_gen.check import check
+from components.image_example_gen.fingerprint import fingerprint
+from config import ConfigError, Recipe, load_recipe
+from runner.session import (
+    RunError,
+    RunPlace,
+    RunSession,
+    captured,
+    discard_log,
+    exit_code,
+    open_place,
+)
+from runner.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_node import BaseNode
+    from tfx.orchestration.pipeline import Pipeline
+    from tfx.types.channel import BaseChannel
+
+CONFIG_VARIABLE = "DARKROOM_CONFIG"
+DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs" / "digits.yaml"
+EXIT_FAILED = 1
+EXIT_BAD_CONFIG = 2
+UNCACHED_NODES = ("Pusher", "RunReport")
+"""An emptied serving folder must be filled again, and each run gets a report of its own."""
+
+
+class InputState(NamedTuple):
+    """What the world outside the recipe holds; part of cache keys.
+
+    Attributes:
+        data: Fingerprint of the data folder's content; empty: read when ImageExampleGen runs.
+        served: Name of the version now served; empty: read when BaselineModel runs.
+    """
+
+    data: str = ""
+    served: str = ""
+
+
+class _Data(NamedTuple):
+    examples: "BaseChannel"
+    schema: "BaseChannel"
+    quarantine: "BaseChannel"
+    anomalies: "BaseChannel"
+    gate: "BaseNode"
+    nodes: list["BaseNode"]
+
+
+class _Trained(NamedTuple):
+    model: "BaseChannel"
+    model_run: "BaseChannel"
+    transform_graph: "BaseChannel"
+    nodes: list["BaseNode"]
+
+
+def create_pipeline(recipe: Recipe, state: InputState, root: str, metadata: str = "") -> "Pipeline":
+    """Builds the DAG.
+
+    Args:
+        recipe: What to do.
+        state: What the data folder and the serving folder hold.
+        root: Where artifacts go: a folder, or a URI on Kubeflow Pipelines.
+        metadata: Path of ML Metadata's SQLite file, for a local run.
+
+    Returns:
+        A TFX pipeline that runs on TFX's local runner and compiles for Kubeflow Pipelines.
+    """
+    from tfx.orchestration import metadata as ml_metadata
+    from tfx.orchestration.pipeline import Pipeline
+
+    data = _validate_data(recipe, state)
+    trained = _train(recipe, data)
+    connection = ml_metadata.sqlite_metadata_connection_config(metadata) if metadata else None
+    return Pipeline(
+        pipeline_name=recipe.name,
+        pipeline_root=root,
+        components=[*data.nodes, *trained.nodes, *_judge_and_push(recipe, state, data, trained)],
+        enable_cache=True,
+        metadata_connection_config=connection,
+        beam_pipeline_args=list(recipe.beam_pipeline_args),
+    )
+
+
+def _validate_data(recipe: Recipe, state: InputState) -> _Data:
+    from tfx.components.example_validator.component import ExampleValidator
+    from tfx.components.schema_gen.component import SchemaGen
+    from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+    from tfx.components.statistics_gen.component import StatisticsGen
+
+    from components.data_gate.component import DataGate
+    from components.image_example_gen.component import ImageExampleGen
+    from components.validation import image_stats_options
+
+    ingest = ImageExampleGen(recipe.data, state.data)
+    examples = ingest.outputs["examples"]
+    quarantine = ingest.outputs["quarantine"]
+    statistics = StatisticsGen(
+        examples, stats_options=image_stats_options(recipe.data.metadata_columns)
+    )
+    schema = (
+        ImportSchemaGen(schema_file=str(recipe.validation.schema_path))
+        if recipe.validation.schema_path
+        else SchemaGen(statistics.outputs["statistics"])
+    )
+    validator = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
+    anomalies = validator.outputs["anomalies"]
+    gate = DataGate(
+        quarantine,
+        anomalies,
+        recipe.data.max_quarantined,
+        recipe.validation.fatal,
+        recipe.validation.fatal_features,
+    )
+    nodes = [ingest, statistics, schema, validator, gate]
+    return _Data(examples, schema.outputs["schema"], quarantine, anomalies, gate, nodes)
+
+
+def _train(recipe: Recipe, data: _Data) -> _Trained:
+    from tfx.components.trainer.component import Trainer
+    from tfx.components.transform.component import Transform
+    from tfx.proto import trainer_pb2
+
+    from components.fingerprint import source_fingerprint
+
+    section = recipe.transform.model_dump(mode="json")
+    transform = Transform(
+        data.examples,
+        data.schema,
+        preprocessing_fn="transform.preprocessing.preprocessing_fn",
+        custom_config={"transform": section, "source": source_fingerprint("transform")},
+    )
+    transform.add_upstream_node(data.gate)
+    trainer = Trainer(
+        examples=transform.outputs["transformed_examples"],
+        transform_graph=transform.outputs["transform_graph"],
+        schema=data.schema,
+        run_fn="trainer.run.run_fn",
+        train_args=trainer_pb2.TrainArgs(splits=["train"]),
+        eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
+        custom_config={
+            "trainer": recipe.trainer.model_dump(mode="json"),
+            "transform": section,
+            "source": source_fingerprint("trainer", "serving/signatures.py", "transform"),
+        },
+    )
+    return _Trained(
+        trainer.outputs["model"],
+        trainer.outputs["model_run"],
+        transform.outputs["transform_graph"],
+        [transform, trainer],
+    )
+
+
+def _judge_and_push(
+    recipe: Recipe, state: InputState, data: _Data, trained: _Trained
+) -> list["BaseNode"]:
+    from components.baseline_model.component import BaselineModel
+    from components.evaluator.component import Evaluator
+    from components.pusher.component import Pusher
+    from components.run_report.component import RunReport
+    from components.serving_check.component import ServingCheck
+
+    baseline = BaselineModel(recipe.push.destination, state.served)
+    evaluator = Evaluator(
+        data.examples,
+        trained.model,
+        baseline.outputs["model"],
+        trained.transform_graph,
+        recipe.evaluation,
+    )
+    serving_check = ServingCheck(trained.model, data.examples)
+    pusher = Pusher(
+        trained.model,
+        data.examples,
+        evaluator.outputs["blessing"],
+        serving_check.outputs["blessing"],
+        recipe.push,
+    )
+    report = RunReport(
+        examples=data.examples,
+        model=trained.model,
+        evaluation=evaluator.outputs["evaluation_result"],
+        pushed_model=pusher.outputs["pushed_model"],
+        pipeline=recipe.name,
+        recipe=recipe.model_dump_json(),
+        infra_blessing=serving_check.outputs["blessing"],
+        quarantine=data.quarantine,
+        anomalies=data.anomalies,
+        model_run=trained.model_run,
+    )
+    return [baseline, evaluator, serving_check, pusher, report]
+
+
+def run(recipe: Recipe, config_path: str) -> dict[str, Any] | None:
+    """Runs the DAG on this machine.
+
+    Args:
+        recipe: What to do.
+        config_path: Where the recipe was read from; goes into the summary.
+
+    Returns:
+        The summary (`runner/summary.py`), or None where TFX's command only looked at the DAG.
+
+    Raises:
+        ComponentError: The data cannot be used; nothing was written.
+        RunError: The run cannot be started.
+    """
+    check(recipe.data)
+    with open_place(recipe.runs_folder.resolve() / recipe.name) as place:
+        with captured(place) as terminal:
+            facts = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
+            session = RunSession(place, terminal, facts)
+            try:
+                ran = _run_nodes(recipe, place, session)
+            except Exception as error:
+                logging.exception("the run stopped outside of any node")
+                return session.finish(f"{type(error).__name__}: {error}".splitlines()[0])
+            if ran:
+                return session.finish()
+        discard_log(place)
+    return None
+
+
+def _run_nodes(recipe: Recipe, place: RunPlace, session: RunSession) -> bool:
+    """Whether anything ran: the `tfx pipeline` commands stub the runner out."""
+    from absl import logging as absl_logging
+
+    from components.baseline_model.component import served_version
+    from runner.local import ProgressRunner
+
+    # Without it TFX's lines in the log have no time.
+    absl_logging.use_absl_handler()
+    state = InputState(fingerprint(recipe.data), served_version(recipe.push.destination))
+    pipeline = create_pipeline(recipe, state, str(place.artifacts), str(place.metadata))
+    session.expect([node.id for node in pipeline.components])
+    runner = ProgressRunner(place.run_id, UNCACHED_NODES, session.node_ended)
+    runner.run(pipeline)
+    return runner.ran
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Reads the command line, runs the DAG, returns the exit code."""
+    options = _parse(arguments)
+    config_path = options.config or os.environ.get(CONFIG_VARIABLE) or str(DEFAULT_CONFIG)
+    try:
+        summary = run(load_recipe(Path(config_path)), config_path)
+    except (ConfigError, ComponentError) as error:
+        return _refuse(error, options.verbose, EXIT_BAD_CONFIG)
+    except RunError as error:
+        return _refuse(error, options.verbose, EXIT_FAILED)
+    return exit_code(summary["status"]) if summary else 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="Runs the pipeline of a recipe on this machine.",
+        epilog="Exit codes: 0 pushed or unchanged, 1 failed, 2 bad recipe, 3 not blessed.",
+    )
+    parser.add_argument(
+        "--config", help=f"the recipe (else ${CONFIG_VARIABLE}, else configs/digits.yaml)"
+    )
+    parser.add_argument("--verbose", action="store_true", help="show the trace of an error")
+    return parser.parse_args(arguments)
+
+
+def _refuse(error: Exception, verbose: bool, code: int) -> int:
+    if verbose:
+        traceback.print_exception(error)
+    Terminal(sys.stderr).say(f"error: {error}")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""TFX's local runner, with a look at every node.
+
+`LocalDagRunner` has no seam for progress, and it returns normally when a node's inputs did not
+resolve; so its loop over the nodes is written again here, on the same launcher.
+"""
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from ml_metadata.proto import metadata_store_pb2
+from tfx.dsl.compiler import constants
+from tfx.orchestration import metadata
+from tfx.orchestration.local import local_dag_runner, runner_utils
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable.mlmd import execution_lib
+from tfx.proto.orchestration import pipeline_pb2
+
+from runner.nodes import NodeResult, NodeState
+
+_STATES: dict[int, NodeState] = {
+    metadata_store_pb2.Execution.COMPLETE: "run",
+    metadata_store_pb2.Execution.CACHED: "cached",
+}
+
+
+class ProgressRunner(local_dag_runner.LocalDagRunner):
+    """Runs a pipeline node by node and stops at the first that fails.
+
+    Args:
+        run_id: Name of the run in ML Metadata.
+        uncached: Ids of the nodes that must never come from the cache.
+        on_end: Called with a node's result.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        uncached: Collection[str],
+        on_end: Callable[[NodeResult], None],
+    ):
+        super().__init__()
+        self._run_id = run_id
+        self._uncached = frozenset(uncached)
+        self._on_end = on_end
+        self.ran = False
+        """Whether the pipeline was run: the `tfx pipeline` commands only look at it."""
+
+    def run_with_ir(
+        self,
+        pipeline: pipeline_pb2.Pipeline,
+        run_options: pipeline_pb2.RunOptions | None = None,
+    ) -> None:
+        """Runs a compiled pipeline.
+
+        Args:
+            pipeline: TFX's intermediate representation; changed in place.
+            run_options: Not supported.
+
+        Raises:
+            ValueError: `run_options` is given.
+        """
+        if run_options is not None:
+            raise ValueError("partial runs are not supported: run the whole pipeline, cached")
+        self.ran = True
+        run_parameter = {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
+        runtime_parameter_utils.substitute_runtime_parameter(pipeline, run_parameter)
+        for node in pipeline.nodes:
+            result = self._run_node(pipeline, node.pipeline_node)
+            self._on_end(result)
+            if result.state == "failed":
+                return
+
+    def _run_node(self, pipeline: Any, node: Any) -> NodeResult:
+        name = node.node_info.id
+        if name in self._uncached:
+            node.execution_options.caching_options.enable_cache = False
+        started = time.perf_counter()
+        connection = _connection(pipeline)
+        try:
+            info = _launcher(pipeline, node, connection).launch()
+        except Exception as error:  # Executors may raise anything; the run's log has the trace.
+            return NodeResult(name, time.perf_counter() - started, "failed", _first_line(error))
+        seconds = time.perf_counter() - started
+        if info is None:
+            return NodeResult(name, seconds, "failed", "its inputs are not there")
+        return _final_result(connection, name, seconds, info.execution_id)
+
+
+def _connection(pipeline: Any) -> metadata.Metadata:
+    deployment = runner_utils.extract_local_deployment_config(pipeline)
+    connection = deployment.metadata_connection_config
+    return metadata.Metadata(getattr(connection, connection.WhichOneof("connection_config")))
+
+
+def _launcher(pipeline: Any, node: Any, connection: metadata.Metadata) -> launcher.Launcher:
+    deployment = runner_utils.extract_local_deployment_config(pipeline)
+    name = node.node_info.id
+    return launcher.Launcher(
+        pipeline_node=node,
+        mlmd_connection=connection,
+        pipeline_info=pipeline.pipeline_info,
+        pipeline_runtime_spec=pipeline.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(deployment, name),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
+    )
+
+
+def _final_result(
+    connection: metadata.Metadata, name: str, seconds: float, execution_id: int
+) -> NodeResult:
+    with connection as handle:
+        (execution,) = handle.store.get_executions_by_id([execution_id])
+        state = _STATES.get(execution.last_known_state, "failed")
+        outputs = execution_lib.get_output_artifacts(handle, execution_id)
+    error = "ML Metadata says that it did not complete" if state == "failed" else ""
+    return NodeResult(name, seconds, state, error, {key: list(v) for key, v in outputs.items()})
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,28 @@
+"""What is known of a node once it has run."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from tfx.types.artifact import Artifact
+
+NodeState = Literal["run", "cached", "failed"]
+
+
+@dataclass(frozen=True)
+class NodeResult:
+    """One node of one run.
+
+    Attributes:
+        name: The node's id in the DAG.
+        seconds: Wall-clock time of driver, executor and publisher.
+        state: As ML Metadata has it in the end.
+        error: What went wrong, in one line; empty otherwise.
+        outputs: Output artifacts by output key.
+    """
+
+    name: str
+    seconds: float
+    state: NodeState
+    error: str = ""
+    outputs: dict[str, "list[Artifact]"] = field(default_factory=dict)

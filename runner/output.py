@@ -1,0 +1,68 @@
+"""Keeps the libraries' noise in a log file and the user's lines on the terminal."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+PROGRESS_LOGGER = "darkroom.progress"
+"""What is logged here is for the user: it goes to the terminal as well as to the log."""
+_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
+
+
+@contextlib.contextmanager
+def logged_to(path: Path) -> Iterator[TextIO]:
+    """Sends standard output and error, of native code too, into a file.
+
+    Args:
+        path: The log file; lines are added to it.
+
+    Yields:
+        A text stream to where standard output went before: the user's terminal.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [os.dup(1), os.dup(2)]
+    with path.open("ab", buffering=0) as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    try:
+        with os.fdopen(os.dup(saved[0]), "w", buffering=1) as terminal:
+            with _logging(sys.__stderr__):
+                yield terminal
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for descriptor, target in zip(saved, (1, 2), strict=True):
+            os.dup2(descriptor, target)
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _logging(stream: TextIO | None) -> Iterator[None]:
+    root = logging.getLogger()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+
+
+@contextlib.contextmanager
+def progress_to(handler: logging.Handler) -> Iterator[None]:
+    """Sends the lines of the progress logger to a handler as well."""
+    logger = logging.getLogger(PROGRESS_LOGGER)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -1,0 +1,167 @@
+"""One run on this machine: its folder, its log, its lock, its summary."""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runner.nodes import NodeResult
+from runner.output import logged_to, progress_to
+from runner.summary import copy_report, summarize, write_summary
+from runner.terminal import ProgressHandler, Terminal
+
+LOG_FILE = "run.log"
+_LOCK_FILE = ".lock"
+_EXIT_CODES = {"pushed": 0, "unchanged": 0, "failed": 1, "not_blessed": 3}
+
+
+class RunError(Exception):
+    """A run that cannot be started; the message is one line for the user."""
+
+
+class RunBusyError(RunError):
+    """Another run of the same pipeline is going on."""
+
+
+@dataclass(frozen=True)
+class RunPlace:
+    """Where a run keeps its things.
+
+    Attributes:
+        home: `<runs_folder>/<pipeline>`: what all runs of the pipeline share.
+        run_id: Name of this run's folder.
+    """
+
+    home: Path
+    run_id: str
+
+    @property
+    def folder(self) -> Path:
+        """Folder of this run."""
+        return self.home / self.run_id
+
+    @property
+    def artifacts(self) -> Path:
+        """TFX's pipeline root."""
+        return self.home / "artifacts"
+
+    @property
+    def metadata(self) -> Path:
+        """ML Metadata's SQLite file."""
+        return self.home / "metadata.sqlite"
+
+
+def exit_code(status: str) -> int:
+    """The process's exit code for a status of `summary.json`."""
+    return _EXIT_CODES[status]
+
+
+@contextlib.contextmanager
+def open_place(home: Path) -> Iterator[RunPlace]:
+    """Takes the pipeline's lock and makes a folder for the run.
+
+    The folder goes away again where the run left nothing in it.
+
+    Raises:
+        RunBusyError: Another process holds the lock.
+        RunError: The folder cannot be made.
+    """
+    place = RunPlace(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    try:
+        place.folder.mkdir(parents=True)
+    except OSError as error:
+        raise RunError(
+            f"runs_folder: cannot make {str(place.folder)!r} ({error.strerror}); "
+            "give a folder that can be written to"
+        ) from error
+    try:
+        with _locked(home):
+            yield place
+    finally:
+        with contextlib.suppress(OSError):
+            place.folder.rmdir()
+
+
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    with (home / _LOCK_FILE).open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunBusyError(
+                f"another run of this pipeline is going on in {str(home)!r}; wait for its end"
+            ) from None
+        yield
+
+
+class RunSession:
+    """Collects what the nodes did while it shows it.
+
+    Args:
+        place: Where to write.
+        terminal: Where to show.
+        facts: What goes into the summary as it is: `config`, `recipe`.
+    """
+
+    def __init__(self, place: RunPlace, terminal: Terminal, facts: Mapping[str, Any]):
+        self._place = place
+        self._terminal = terminal
+        self._facts = facts
+        self._expected: list[str] = []
+        self._results: list[NodeResult] = []
+
+    def expect(self, nodes: Sequence[str]) -> None:
+        """Names the nodes of the DAG."""
+        self._expected = list(nodes)
+
+    def node_ended(self, result: NodeResult) -> None:
+        """Records and shows a node's result."""
+        self._results.append(result)
+        self._terminal.node_ended(result)
+
+    def finish(self, error: str = "") -> dict[str, Any]:
+        """Writes `summary.json`, with what is known, and shows it.
+
+        Args:
+            error: What stopped the run outside of any node.
+
+        Returns:
+            The summary.
+        """
+        summary = summarize(self._results, self._expected)
+        if error:
+            summary |= {"status": "failed", "error": error}
+        report = copy_report(self._place.folder, self._results)
+        summary = {
+            "run_id": self._place.run_id,
+            **self._facts,
+            **summary,
+            "report": str(report) if report else None,
+        }
+        path = write_summary(self._place.folder, summary)
+        places = {"report": summary["report"], "summary": str(path), "log": str(self._log)}
+        self._terminal.summary(summary, {name: at for name, at in places.items() if at})
+        return summary
+
+    @property
+    def _log(self) -> Path:
+        return self._place.folder / LOG_FILE
+
+
+@contextlib.contextmanager
+def captured(place: RunPlace) -> Iterator[Terminal]:
+    """Sends the libraries' output into the run's log; yields what still reaches the user."""
+    log = place.folder / LOG_FILE
+    with logged_to(log) as stream:
+        terminal = Terminal(stream)
+        with progress_to(ProgressHandler(terminal)):
+            yield terminal
+
+
+def discard_log(place: RunPlace) -> None:
+    """Forgets a run in which nothing ran."""
+    (place.folder / LOG_FILE).unlink(missing_ok=True)

@@ -1,0 +1,81 @@
+"""What a run shows on the terminal."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from runner.nodes import NodeResult
+
+_VERDICTS = {
+    "pushed": "[green]pushed[/]: version {pushed_version} is in {pushed_path}",
+    "unchanged": "[green]unchanged[/]: version {pushed_version}, the very same model, stays",
+    "not_blessed": "[yellow]not blessed[/]: nothing was pushed ({error})",
+    "failed": "[red]failed[/]: {error}",
+}
+_NAME_WIDTH = 18
+
+
+class Terminal:
+    """Prints progress line by line; where the stream is no terminal, without colours.
+
+    Args:
+        stream: Where to print.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._console = Console(file=stream, highlight=False, soft_wrap=True)
+
+    def say(self, line: str) -> None:
+        """Prints one line as it is."""
+        self._console.print(escape(line))
+
+    def node_ended(self, result: NodeResult) -> None:
+        """Prints a node's name, seconds and whether it came from the cache."""
+        mark = {"run": "", "cached": "cached", "failed": "[red]failed[/]"}[result.state]
+        self._console.print(f"{result.name:<{_NAME_WIDTH}}{result.seconds:7.1f} s  {mark}".rstrip())
+
+    def summary(self, summary: Mapping[str, Any], places: Mapping[str, str]) -> None:
+        """Prints the table at the end: examples, metrics against baseline, verdict, places."""
+        examples = summary["examples"]
+        if examples["train"] is not None:
+            self._console.print(
+                "\nexamples  {train} train, {eval} eval, {quarantined} quarantined".format(
+                    **examples
+                )
+            )
+        if summary["metrics"]:
+            self._console.print(_metrics_table(summary["metrics"], summary["baseline_metrics"]))
+        verdict = _VERDICTS[summary["status"]]
+        known = {key: escape(str(value)) for key, value in summary.items()}
+        self._console.print(f"verdict   {verdict.format(**known)}")
+        for name, place in places.items():
+            self._console.print(f"{name:<10}{escape(place)}")
+
+
+class ProgressHandler(logging.Handler):
+    """Prints the progress logger's lines, indented below their node."""
+
+    def __init__(self, terminal: Terminal):
+        super().__init__()
+        self._terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one line."""
+        self._terminal.say(f"  {record.getMessage()}")
+
+
+def _metrics_table(metrics: Mapping[str, Any], baseline: Mapping[str, Any] | None) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="")
+    for column in ("metric", "candidate", "baseline", "change"):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for name, value in sorted(metrics.items()):
+        if name == "example_count" or value is None:
+            continue
+        before = (baseline or {}).get(name)
+        compared = ("-", "-") if before is None else (f"{before:.4f}", f"{value - before:+.4f}")
+        table.add_row(name, f"{value:.4f}", *compared)
+    return table

@@ -1,0 +1,1 @@
+"""Sample data made by this project: nothing is downloaded."""

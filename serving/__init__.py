@@ -1,0 +1,1 @@
+"""Serving: signatures of the SavedModel, the embedded model server and its client."""

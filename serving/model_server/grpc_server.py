@@ -1,0 +1,64 @@
+"""The gRPC half of the server: a port and the threads behind it."""
+
+from concurrent import futures
+from typing import TYPE_CHECKING, Final
+
+import grpc
+
+from serving.model_server.errors import StartError
+
+if TYPE_CHECKING:
+    from serving.model_server.core import ServerCore
+
+_OPTIONS: Final = (
+    # Images in a batch exceed the default of 4 MB.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Else a second server binds the same port without an error, and gets half the requests.
+    ("grpc.so_reuseport", 0),
+)
+
+
+class GrpcServer:
+    """Serves the gRPC API.
+
+    Args:
+        host: Address to bind.
+        port: TCP port; 0 takes a free one.
+        threads: How many requests are worked on at a time.
+
+    Attributes:
+        port: The bound port.
+
+    Raises:
+        StartError: The port cannot be bound.
+    """
+
+    def __init__(self, host: str, port: int, threads: int) -> None:
+        executor = futures.ThreadPoolExecutor(threads, thread_name_prefix="grpc")
+        self._server = grpc.server(executor, options=_OPTIONS)
+        self._executor = executor
+        try:
+            self.port = self._server.add_insecure_port(f"{_bracket(host)}:{port}")
+        except RuntimeError:
+            self.port = 0
+        if self.port == 0:
+            self.stop(drain_seconds=0)
+            raise StartError(f"cannot bind gRPC port {port} of {host}; use another --port")
+
+    def start(self, core: "ServerCore") -> None:
+        """Begins to answer requests."""
+        # Not at the top of this file, because it imports TensorFlow.
+        from serving.model_server.grpc_service import add_services
+
+        add_services(core, self._server)
+        self._server.start()
+
+    def stop(self, drain_seconds: float) -> None:
+        """Takes no new requests, and waits for those begun."""
+        self._server.stop(drain_seconds).wait()
+        self._executor.shutdown(wait=False)
+
+
+def _bracket(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,140 @@
+"""Tensors to the body of a REST answer, character by character as TensorFlow Serving writes it."""
+
+import base64
+import json
+from collections.abc import Mapping
+
+import numpy as np
+
+from serving.model_server.errors import InvalidArgument
+from serving.model_server.json_request import Layout
+from serving.model_server.json_text import format_floats, nest
+from serving.protos.tensors import TensorError, find_type
+
+_LINE = ("[", ", ", "]")
+"""Brackets and separator of a list on one line."""
+
+
+def write_outputs(outputs: Mapping[str, np.ndarray], layout: Layout) -> bytes:
+    """Returns the body of a predict answer.
+
+    Args:
+        outputs: Output name to array, at least one. A single output is written without its name.
+        layout: `row` writes `predictions`, an element per instance; `column` writes `outputs`.
+
+    Raises:
+        InvalidArgument: `row`, and the outputs do not agree in their first dimension; or an
+            output's type has no form in JSON.
+    """
+    if not outputs:
+        raise InvalidArgument("Cannot convert empty tensor map to JSON")
+    named = dict(sorted(outputs.items()))
+    text = _write_rows(named) if layout == "row" else _write_columns(named)
+    return text.encode("utf-8", "surrogateescape")
+
+
+def write_error(message: str) -> bytes:
+    """Returns the body of an answer that is an error."""
+    return json.dumps({"error": message}, indent=4, ensure_ascii=False).encode(
+        "utf-8", "surrogateescape"
+    )
+
+
+def _write_rows(outputs: Mapping[str, np.ndarray]) -> str:
+    _check_batch_sizes(outputs)
+    if len(outputs) == 1:
+        ((name, array),) = outputs.items()
+        rows = _write_each_row(name, array, depth=2)
+        return _wrap("predictions", "[" + ", ".join(rows) + "\n    ]" if rows else "[]")
+    names = list(outputs)
+    columns = [_write_each_row(name, outputs[name], depth=3) for name in names]
+    objects = [
+        _write_members(dict(zip(names, row, strict=True)), depth=2)
+        for row in zip(*columns, strict=True)
+    ]
+    separator = ",\n" + _indent(2)
+    body = f"[\n{_indent(2)}{separator.join(objects)}\n{_indent(1)}]" if objects else "[]"
+    return _wrap("predictions", body)
+
+
+def _check_batch_sizes(outputs: Mapping[str, np.ndarray]) -> None:
+    batch_size: int | None = None
+    for name, array in outputs.items():
+        if array.ndim == 0:
+            raise InvalidArgument(f"Tensor name: {name} has no shape information ")
+        if batch_size is not None and array.shape[0] != batch_size:
+            raise InvalidArgument(
+                f"Tensor name: {name} has inconsistent batch size: {array.shape[0]} "
+                f"expecting: {batch_size}"
+            )
+        batch_size = array.shape[0]
+
+
+def _write_columns(outputs: Mapping[str, np.ndarray]) -> str:
+    if len(outputs) == 1:
+        ((name, array),) = outputs.items()
+        return _wrap("outputs", _write_indented(name, array, depth=1))
+    members = {name: _write_indented(name, array, depth=2) for name, array in outputs.items()}
+    return _wrap("outputs", _write_members(members, depth=1))
+
+
+def _wrap(key: str, body: str) -> str:
+    return _write_members({key: body}, depth=0)
+
+
+def _write_members(members: Mapping[str, str], depth: int) -> str:
+    """Writes an object whose values are written already; `depth` is that of the object."""
+    lines = [
+        f"{_indent(depth + 1)}{json.dumps(name, ensure_ascii=False)}: {text}"
+        for name, text in members.items()
+    ]
+    return "{\n" + ",\n".join(lines) + "\n" + _indent(depth) + "}"
+
+
+def _write_each_row(name: str, array: np.ndarray, depth: int) -> list[str]:
+    """Writes each element of the first dimension as lists on one line."""
+    leaves = _write_leaves(name, array, depth + array.ndim - 1)
+    return nest(leaves, array.shape, [_LINE] * array.ndim, keep_axes=1)
+
+
+def _write_indented(name: str, array: np.ndarray, depth: int) -> str:
+    """Writes a tensor as lists that give each element a line."""
+    leaves = _write_leaves(name, array, depth + array.ndim)
+    brackets = []
+    for level in range(depth, depth + array.ndim):
+        inner, outer = "\n" + _indent(level + 1), "\n" + _indent(level)
+        brackets.append(("[" + inner, "," + inner, outer + "]"))
+    return nest(leaves, array.shape, brackets)[0]
+
+
+def _write_leaves(name: str, array: np.ndarray, depth: int) -> list[str]:
+    flat = array.ravel()
+    if array.dtype.kind == "f":
+        return format_floats(flat)
+    if array.dtype.kind == "b":
+        return ["true" if value else "false" for value in flat.tolist()]
+    if array.dtype.kind in "iu":
+        return list(map(str, flat.tolist()))
+    if array.dtype == object:
+        return _write_strings(name, flat, depth)
+    raise InvalidArgument(f"Failed to write JSON value for tensor type: {_name_type(array)}")
+
+
+def _write_strings(name: str, values: np.ndarray, depth: int) -> list[str]:
+    # TensorFlow knows only one string type; the name's ending says that it is binary.
+    if not name.endswith("_bytes"):
+        decoded = [value.decode("utf-8", "surrogateescape") for value in values]
+        return [json.dumps(text, ensure_ascii=False) for text in decoded]
+    encoded = [base64.b64encode(value).decode("ascii") for value in values]
+    return [_write_members({"b64": f'"{text}"'}, depth) for text in encoded]
+
+
+def _name_type(array: np.ndarray) -> str:
+    try:
+        return find_type(array).name
+    except TensorError:
+        return str(array.dtype)
+
+
+def _indent(depth: int) -> str:
+    return "    " * depth

@@ -1,0 +1,75 @@
+"""What is known of each version of a model, as GetModelStatus reports it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from serving.model_server.errors import Code
+
+
+class State(IntEnum):
+    """State of a version; the numbers are those of `ModelVersionStatus.State`."""
+
+    START = 10
+    LOADING = 20
+    AVAILABLE = 30
+    UNLOADING = 40
+    END = 50
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """State of one version.
+
+    Attributes:
+        version: Number of the version.
+        state: Where it is in its life.
+        code: OK, or why its last load failed.
+        message: The same in words; empty if OK.
+    """
+
+    version: int
+    state: State
+    code: Code = Code.OK
+    message: str = ""
+
+
+class StatusBoard:
+    """The statuses of one model's versions; safe to use from any thread."""
+
+    MAX_ENDED: Final = 100
+    """Versions in state END that are remembered, so that the board does not grow for ever."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._statuses: dict[int, VersionStatus] = {}
+
+    def post(self, status: VersionStatus) -> None:
+        """Sets the status of a version and wakes those who wait."""
+        with self._changed:
+            self._statuses[status.version] = status
+            ended = [v for v, s in self._statuses.items() if s.state is State.END]
+            for version in sorted(ended)[: -self.MAX_ENDED]:
+                del self._statuses[version]
+            self._changed.notify_all()
+
+    def list_all(self) -> list[VersionStatus]:
+        """Returns all statuses, the newest version first."""
+        with self._changed:
+            return sorted(self._statuses.values(), key=lambda s: s.version, reverse=True)
+
+    def wait_for(
+        self, predicate: Callable[[list[VersionStatus]], bool], timeout_seconds: float
+    ) -> bool:
+        """Waits until the statuses fulfil a predicate; returns whether they did in time."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._changed:
+            while not predicate(list(self._statuses.values())):
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    return False
+                self._changed.wait(remaining)
+            return True

@@ -1,0 +1,56 @@
+"""TensorFlow Serving's request and answer messages, without importing TensorFlow.
+
+The package `tensorflow-serving-api` imports TensorFlow, which takes ten seconds. A client needs the
+messages alone, so their descriptors are shipped as a `FileDescriptorSet` (written by
+`python -m serving.protos.generate`) and put into a private pool, where they do not collide with
+TensorFlow's own when both live in one process.
+"""
+
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+DESCRIPTOR_FILE: Final = "tensorflow_serving.binpb"
+
+PREDICT: Final = "/tensorflow.serving.PredictionService/Predict"
+GET_MODEL_METADATA: Final = "/tensorflow.serving.PredictionService/GetModelMetadata"
+GET_MODEL_STATUS: Final = "/tensorflow.serving.ModelService/GetModelStatus"
+
+
+def message_class(full_name: str) -> Any:
+    """Returns the class of a message, for example of `tensorflow.serving.PredictRequest`.
+
+    Raises:
+        KeyError: The shipped descriptors have no such message.
+    """
+    return _create_class(full_name)
+
+
+@cache
+def _create_class(full_name: str) -> Any:
+    descriptor = _load_pool().FindMessageTypeByName(full_name)
+    # protobuf 3.20 has only the factory object, protobuf 6 only the function.
+    if hasattr(message_factory, "GetMessageClass"):
+        return message_factory.GetMessageClass(descriptor)
+    return _create_factory().GetPrototype(descriptor)
+
+
+@cache
+def _create_factory() -> Any:
+    return message_factory.MessageFactory(_load_pool())
+
+
+@cache
+def _load_pool() -> Any:
+    pool = descriptor_pool.DescriptorPool()
+    for file in read_descriptors().file:
+        pool.AddSerializedFile(file.SerializeToString())
+    return pool
+
+
+def read_descriptors() -> Any:
+    """Returns the shipped `FileDescriptorSet`, its files in the order of their dependencies."""
+    content = resources.files(__package__).joinpath(DESCRIPTOR_FILE).read_bytes()
+    return descriptor_pb2.FileDescriptorSet.FromString(content)

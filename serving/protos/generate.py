@@ -1,0 +1,47 @@
+"""Writes the descriptors that the client ships: `python -m serving.protos.generate`.
+
+Needs `tensorflow-serving-api`, and with it TensorFlow. The result depends on the installed
+version only; fields are never renumbered between versions, so either column's file serves both.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2
+
+from serving.protos import DESCRIPTOR_FILE
+
+
+def collect_descriptors() -> Any:
+    """Returns a `FileDescriptorSet` of the client's messages and all that they refer to."""
+    from tensorflow_serving.apis import (
+        get_model_metadata_pb2,
+        get_model_status_pb2,
+        predict_pb2,
+    )
+
+    files: dict[str, Any] = {}
+    for module in (predict_pb2, get_model_metadata_pb2, get_model_status_pb2):
+        _add_file(module.DESCRIPTOR, files)
+    return descriptor_pb2.FileDescriptorSet(file=files.values())
+
+
+def _add_file(file: Any, files: dict[str, Any]) -> None:
+    if file.name in files:
+        return
+    for dependency in file.dependencies:
+        _add_file(dependency, files)
+    proto = descriptor_pb2.FileDescriptorProto()
+    file.CopyToProto(proto)
+    files[file.name] = proto
+
+
+def main() -> None:
+    """Writes the file beside this module and prints its size."""
+    path = Path(__file__).with_name(DESCRIPTOR_FILE)
+    size = path.write_bytes(collect_descriptors().SerializeToString(deterministic=True))
+    print(f"{path.name}: {size} bytes")
+
+
+if __name__ == "__main__":
+    main()

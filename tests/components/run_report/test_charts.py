@@ -1,0 +1,82 @@
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.run_report.charts import HEIGHT, LEFT, MOST_TICKS, WIDTH, draw_charts, nice_ticks
+from components.run_report.data import Epoch, History
+from tests.components.run_report.pages import history_of
+
+FINITE = st.floats(-1e6, 1e6)
+
+
+@given(FINITE, FINITE)
+def test_ticks_are_few_even_and_enclose_the_values(one, other):
+    low, high = sorted((one, other))
+    ticks = nice_ticks(low, high)
+    slack = 1e-6 * max(1.0, abs(low), abs(high))
+    assert ticks[0] <= low + slack
+    assert ticks[-1] >= high - slack
+    assert 2 <= len(ticks) <= 8
+    steps = [after - before for before, after in pairwise(ticks)]
+    assert max(steps) == pytest.approx(min(steps), rel=1e-3, abs=slack)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0.21, 0.98, [0.2, 0.4, 0.6, 0.8, 1.0]),
+        (0.0, 2.2, [0.0, 1.0, 2.0, 3.0]),
+        (0.5, 0.5, [0.45, 0.475, 0.5, 0.525, 0.55]),
+    ],
+)
+def test_ticks_are_round(low, high, ticks):
+    assert nice_ticks(low, high) == pytest.approx(ticks)
+
+
+def test_a_chart_has_both_curves_and_the_phases_side_by_side():
+    accuracy, loss = draw_charts(history_of(head=4, fine_tuning=12))
+    assert (accuracy.title, loss.title) == ("Accuracy", "Loss")
+    assert [curve.name for curve in accuracy.curves] == ["train", "eval"]
+    assert all(len(curve.dots) == 16 for curve in accuracy.curves)
+    head, fine_tuning = accuracy.phases
+    assert (head.name, fine_tuning.name) == ("head", "fine-tune")
+    assert head.left == LEFT
+    assert head.right == fine_tuning.left == LEFT + (fine_tuning.right - LEFT) / 4
+
+
+def test_higher_values_are_drawn_higher():
+    (chart,) = draw_charts(History((Epoch("head", loss=1.0), Epoch("head", loss=3.0))))
+    (_, low), (_, high) = chart.curves[0].dots
+    assert high < low
+    assert chart.y_ticks[0].at > chart.y_ticks[-1].at
+
+
+def test_values_that_are_missing_or_not_finite_break_the_line():
+    losses = [1.0, 0.9, math.nan, 0.7, None, math.inf, 0.5]
+    (chart,) = draw_charts(History(tuple(Epoch("head", loss=loss) for loss in losses)))
+    assert [len(points.split()) for points in chart.curves[0].lines] == [2, 1, 1]
+
+
+def test_no_history_draws_nothing():
+    assert draw_charts(History()) == []
+    assert draw_charts(History((Epoch("head", loss=math.nan),))) == []
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 9, 17, 100, 1000])
+def test_every_epoch_fits_and_few_are_numbered(count):
+    chart, _ = draw_charts(history_of(head=count, fine_tuning=0))
+    xs = [x for x, _ in chart.curves[0].dots]
+    assert LEFT < xs[0] <= xs[-1] < WIDTH
+    assert all(0 < y < HEIGHT for _, y in chart.curves[0].dots)
+    assert 1 <= len(chart.x_ticks) <= MOST_TICKS + 1
+    assert chart.x_ticks[0].text == "1"
+
+
+def test_the_kept_epoch_is_marked():
+    history = history_of()
+    chart, _ = draw_charts(history)
+    assert chart.best == chart.curves[0].dots[history.best - 1][0]
+    assert draw_charts(History(history.epochs))[0].best is None

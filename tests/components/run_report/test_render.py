@@ -1,0 +1,174 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.run_report.data import (
+    Anomaly,
+    ConfusionMatrix,
+    Data,
+    Evaluation,
+    History,
+    Mistake,
+    Mistakes,
+    Quarantine,
+    RejectedRow,
+    ReportData,
+    Slice,
+    Verdict,
+)
+from components.run_report.render import MOST_SLICES, render
+from tests.components.run_report.pages import (
+    BARE,
+    WHOLE,
+    Page,
+    evaluation_of,
+    history_of,
+    many_classes,
+    mistakes_of,
+)
+
+SECTIONS = {"Metrics", "Learning curves", "Confusion matrix", "Worst mistakes", "Data", "Recipe"}
+
+
+@pytest.fixture(scope="module")
+def whole() -> Page:
+    return Page(render(WHOLE))
+
+
+def everywhere(text: str) -> ReportData:
+    """A page with one text wherever a text comes from outside."""
+    return ReportData(
+        pipeline=text,
+        verdict=Verdict("not_blessed", 1, text, (text,)),
+        facts=((text, text),),
+        data=Data(
+            quarantine=Quarantine(
+                2, 1, ((text, 1),), (RejectedRow(0, text, text, text, text),), ((text, 1),)
+            ),
+            anomalies=(Anomaly(text, text, text, text),),
+        ),
+        evaluation=Evaluation(
+            overall=Slice("overall", {text: 1.0}, {text: 0.5}),
+            slices=(Slice(f"label:{text}", {text: 1.0}),),
+            confusion=ConfusionMatrix((text, "b"), ((1, 1), (0, 1))),
+            baseline_state=text,
+        ),
+        history=replace(
+            history_of(1, 1), epochs=tuple(replace(e, phase=text) for e in history_of(1, 1).epochs)
+        ),
+        mistakes=Mistakes(1, 1, 0, (Mistake(text, text, text, 0.5),)),
+        recipe=text,
+        problems=(text,),
+    )
+
+
+@pytest.mark.parametrize("data", [WHOLE, BARE, many_classes()], ids=["whole", "bare", "many"])
+def test_a_page_stands_alone(data):
+    html = render(data)
+    page = Page(html)
+    assert all(address.startswith("data:") for address in page.addresses)
+    assert not {"script", "iframe", "object", "form"} & set(page.tags)
+    assert "url(" not in html and "@import" not in html
+    assert len(html.encode()) < 2_000_000
+
+
+def test_a_page_has_every_section(whole):
+    headings = {heading for heading in SECTIONS if heading in whole.text}
+    assert headings == SECTIONS
+    assert whole.tags.count("svg") == 2
+    assert whole.tags.count("img") == 7
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Pushed",
+        "models/digits/1763634821",
+        "98.06 %",
+        "+0.84 pp",
+        "1,437",
+        "not an image, or a broken one",
+        "1,803 rows in: 1,797 became examples",
+        "Out-of-range values",
+        "images/digit_0003.png",
+        "seed: 7",
+        "fine-tune",
+    ],
+)
+def test_a_page_says(whole, words):
+    assert words in " ".join(whole.text.split())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<script>alert(1)</script>", '"><img src=http://x onerror=y>', "'--></style>", "{{ 7 }}"],
+)
+def test_hostile_text_stays_text(text):
+    page, calm = Page(render(everywhere(text))), Page(render(everywhere("calm")))
+    assert page.tags == calm.tags
+    assert text in page.text
+
+
+@given(st.text(max_size=30))
+def test_any_text_renders(text):
+    assert sorted(Page(render(everywhere(text))).tags).count("section") == (6 if text else 5)
+
+
+def test_missing_sections_say_so():
+    text = Page(render(BARE)).text
+    assert text.count("This run has no") == 5
+    assert "No verdict" in text
+
+
+@pytest.mark.parametrize("section", ["evaluation", "history", "mistakes"])
+def test_each_section_may_be_missing_alone(section):
+    assert Page(render(replace(WHOLE, **{section: None}))).text.count("This run has no") >= 1
+
+
+def test_without_a_baseline_there_are_no_differences():
+    alone = Evaluation(
+        overall=Slice("overall", {"accuracy": 0.9, "loss": None}),
+        slices=(Slice("label:a", {"accuracy": 0.9, "example_count": 3}),),
+    )
+    text = Page(render(replace(WHOLE, evaluation=alone))).text
+    assert "No model was served when the run began" in text
+    assert "vs served" not in text and "Difference" not in text
+
+
+def test_a_refusal_gives_its_reasons():
+    refused = Verdict("not_blessed", 3, "models/digits/3", ("accuracy is 0.1; wanted ≥ 0.9",))
+    text = Page(render(replace(WHOLE, verdict=refused))).text
+    assert "Not blessed" in text
+    assert "Version 3 stays in service" in text
+    assert "accuracy is 0.1; wanted ≥ 0.9" in text
+
+
+def test_no_mistakes_is_said():
+    text = Page(render(replace(WHOLE, mistakes=Mistakes(looked_at=360, wrong=0)))).text
+    assert "made no mistake" in text
+
+
+def test_a_part_of_the_eval_split_is_called_a_part():
+    text = Page(render(replace(WHOLE, mistakes=replace(mistakes_of(), looked_at=100)))).text
+    assert "the first of 360 in the eval split" in " ".join(text.split())
+
+
+def test_problems_are_shown():
+    data = replace(WHOLE, history=None, problems=("No learning curves: OSError: gone",))
+    assert "No learning curves: OSError: gone" in Page(render(data)).text
+
+
+def test_a_history_without_values_is_no_chart():
+    page = Page(render(replace(WHOLE, history=History())))
+    assert "svg" not in page.tags
+
+
+def test_thousands_of_slices_are_cut_to_the_weakest():
+    classes = tuple(f"c{index}" for index in range(MOST_SLICES + 30))
+    evaluation = replace(evaluation_of(classes), confusion=None)
+    text = " ".join(Page(render(replace(WHOLE, evaluation=evaluation))).text.split())
+    assert "30 more are not shown" in text
+    assert "95.00 %" in text
+    assert "99.50 %" not in text

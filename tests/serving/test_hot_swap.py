@@ -1,0 +1,131 @@
+"""New versions while clients keep asking: nothing fails, and answers only move forward."""
+
+import shutil
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from serving.client import GrpcClient, RestClient, RetryPolicy
+from serving.model_server import ModelServer, ServerConfig
+from tests.serving.models import save_constant
+
+VERSIONS = (1, 2, 3)
+NO_RETRY = RetryPolicy(attempts=1)
+
+
+@pytest.fixture(scope="module")
+def saved_versions(tmp_path_factory):
+    """The models, made beforehand, so that the test's time is the server's."""
+    folder = tmp_path_factory.mktemp("versions")
+    for version in VERSIONS:
+        save_constant(folder / str(version), version)
+    return folder
+
+
+@pytest.fixture
+def base_path(tmp_path, saved_versions):
+    path = tmp_path / "served"
+    path.mkdir()
+    put(saved_versions, path, 1)
+    return path
+
+
+def put(saved_versions, base_path, version):
+    """Copies beside the target and renames, as the pipeline's Pusher does."""
+    hidden = base_path / f".{version}.tmp"
+    shutil.copytree(saved_versions / str(version), hidden)
+    hidden.rename(base_path / str(version))
+
+
+def serve(base_path, **options):
+    options = {"file_system_poll_wait_seconds": 0.05, "max_num_load_retries": 0, **options}
+    return ModelServer(ServerConfig(model_name="c", model_base_path=base_path, **options))
+
+
+def wait_for(server, version, state="AVAILABLE", timeout_seconds=30):
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        if any(s.version == version and s.state.name == state for s in server.list_statuses()):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"version {version} is not {state}: {server.list_statuses()}")
+
+
+class Caller(threading.Thread):
+    """Asks without a pause; keeps the answers and the first error."""
+
+    def __init__(self, client, stopping):
+        super().__init__(daemon=True)
+        self.client, self.stopping = client, stopping
+        self.answers, self.error = [], None
+
+    def run(self):
+        inputs = {"x": np.zeros(1, np.float32)}
+        try:
+            while not self.stopping.is_set():
+                self.answers.append(float(self.client.predict_raw(inputs)["value"][0]))
+        except Exception as error:
+            self.error = error
+
+
+def test_no_request_fails_while_versions_change(base_path, saved_versions):
+    with (
+        serve(base_path) as server,
+        RestClient(f"http://127.0.0.1:{server.rest_port}", "c", retry=NO_RETRY) as rest,
+        GrpcClient(f"127.0.0.1:{server.grpc_port}", "c", retry=NO_RETRY) as grpc,
+    ):
+        stopping = threading.Event()
+        callers = [Caller(client, stopping) for client in (rest, rest, grpc, grpc)]
+        for caller in callers:
+            caller.start()
+        for version in VERSIONS[1:]:
+            time.sleep(0.3)
+            put(saved_versions, base_path, version)
+            wait_for(server, version)
+            wait_for(server, version - 1, "END")
+        time.sleep(0.3)
+        stopping.set()
+        for caller in callers:
+            caller.join(30)
+    for caller in callers:
+        assert caller.error is None
+        assert caller.answers == sorted(caller.answers)
+        assert set(caller.answers) == {1.0, 2.0, 3.0}
+
+
+def test_broken_version_is_reported_and_the_old_one_answers(base_path, saved_versions):
+    put(saved_versions, base_path, 2)
+    with serve(base_path) as server, GrpcClient(f"127.0.0.1:{server.grpc_port}", "c") as client:
+        (base_path / "3").mkdir()
+        (base_path / "3" / "saved_model.pb").write_bytes(b"not a model")
+        wait_for(server, 3, "END")
+        newest, *_ = client.get_status()
+        assert (newest.version, newest.state) == (3, "END")
+        assert newest.error_code != "OK" and newest.error_message
+        assert client.predict_raw({"x": np.zeros(1, np.float32)})["value"].tolist() == [2.0]
+
+
+def test_missing_variables_are_reported(base_path):
+    shutil.rmtree(base_path / "1" / "variables")
+    with serve(base_path) as server:
+        (status,) = server.list_statuses()
+        assert status.state.name == "END"
+        assert status.code.name in ("NOT_FOUND", "DATA_LOSS", "INTERNAL")
+
+
+def test_server_on_an_empty_folder_waits_for_a_model(tmp_path, saved_versions):
+    base_path = tmp_path / "empty"
+    base_path.mkdir()
+    with (
+        serve(base_path) as server,
+        RestClient(f"http://127.0.0.1:{server.rest_port}", "c") as client,
+    ):
+        with pytest.raises(Exception, match="Could not find any versions of model c"):
+            client.get_status()
+        with pytest.raises(Exception, match=r"Servable not found for request: Latest\(c\)"):
+            client.predict_raw({"x": [0.0]})
+        put(saved_versions, base_path, 1)
+        server.wait_until_available(timeout_seconds=30)
+        assert client.predict_raw({"x": [0.0]})["value"].tolist() == [1.0]

@@ -1,0 +1,97 @@
+"""TensorProto, checked against TensorFlow's own reading and writing of it."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from serving import protos
+from serving.protos.tensors import TYPES, TensorError, fill_tensor, find_type, to_array
+
+TENSOR = protos.message_class("tensorflow.TensorProto")
+DTYPES = [type_.dtype for type_ in TYPES.values() if type_.dtype != object]
+
+
+@pytest.mark.parametrize("type_", TYPES.values(), ids=lambda type_: type_.name)
+def test_numbers_and_names_are_tensorflows(type_):
+    dtype = tf.as_dtype(type_.number)
+    assert dtype.as_numpy_dtype == type_.dtype
+    assert dtype.name in (type_.name, {"float": "float32", "double": "float64", "half": "float16"}
+                          .get(type_.name))  # fmt: skip
+
+
+@pytest.mark.parametrize("as_content", [False, True])
+@given(data=st.data())
+def test_tensorflow_reads_what_is_written(as_content, data):
+    dtype = data.draw(st.sampled_from(DTYPES))
+    array = data.draw(hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0)))
+    proto = TENSOR()
+    fill_tensor(proto, array, as_content)
+    theirs = tf.make_tensor_proto([0])
+    theirs.ParseFromString(proto.SerializeToString())
+    np.testing.assert_array_equal(tf.make_ndarray(theirs), array)
+    np.testing.assert_array_equal(to_array(proto), array)
+    assert to_array(proto).dtype == array.dtype
+
+
+@given(hnp.arrays(st.sampled_from(DTYPES), hnp.array_shapes(min_dims=0, max_dims=2)))
+def test_what_tensorflow_writes_is_read(array):
+    proto = TENSOR.FromString(tf.make_tensor_proto(array).SerializeToString())
+    np.testing.assert_array_equal(to_array(proto), array)
+
+
+@given(st.lists(st.binary(max_size=8), max_size=4))
+def test_strings_keep_every_byte(values):
+    array = np.empty(len(values), object)
+    array[:] = values
+    proto = TENSOR()
+    fill_tensor(proto, array)
+    assert to_array(proto).tolist() == values
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([], [0, 0, 0]), ([7], [7, 7, 7]), ([1, 2], [1, 2, 2]), ([1, 2, 3, 4], [1, 2, 3])],
+)
+def test_short_lists_are_filled_up_as_tensor_proto_says(values, expected):
+    proto = TENSOR(dtype=1, float_val=values)
+    proto.tensor_shape.dim.add().size = 3
+    assert to_array(proto).tolist() == expected
+
+
+def broken(dtype=1, shape=(1,), **fields):
+    proto = TENSOR(dtype=dtype, **fields)
+    for size in shape:
+        proto.tensor_shape.dim.add().size = size
+    return proto
+
+
+@pytest.mark.parametrize(
+    ("proto", "message"),
+    [
+        (broken(dtype=0), "unsupported tensor type 0"),
+        (broken(dtype=20), "unsupported tensor type 20"),
+        (broken(shape=(-1,)), "must be fully known"),
+        (broken(shape=(2**40, 2**40), float_val=[1]), "larger than 2 GiB"),
+        (broken(tensor_content=b"abc"), "does not fit float"),
+        (broken(tensor_content=b"abcdefgh"), "2 values of float for the shape"),
+        (broken(dtype=7, tensor_content=b"abc"), "string tensor"),
+    ],
+)
+def test_broken_tensor_is_refused(proto, message):
+    with pytest.raises(TensorError, match=message):
+        to_array(proto)
+
+
+def test_unknown_rank_is_refused():
+    proto = broken(shape=())
+    proto.tensor_shape.unknown_rank = True
+    with pytest.raises(TensorError, match="fully known"):
+        to_array(proto)
+
+
+def test_array_that_no_tensor_holds():
+    with pytest.raises(TensorError, match="datetime64"):
+        find_type(np.array(["2020-01-01"], "datetime64[s]"))

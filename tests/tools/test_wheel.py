@@ -1,0 +1,75 @@
+"""The installed package works without the repository."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("components", "kubeflow", "runner", "serving", "trainer", "transform")
+DATA_SUFFIXES = (".binpb", ".j2", ".h5", ".npz", ".json")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel, built from a copy of what it is made of."""
+    source = tmp_path_factory.mktemp("source")
+    for room in ROOMS:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / room, source / room, ignore=ignored)
+    for name in ("pyproject.toml", "setup.py", "LICENSE", "config.py", "pipeline.py"):
+        shutil.copy(ROOT / name, source)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist"]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    (built,) = (source / "dist").glob("darkroom-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory) -> Path:
+    """A folder that holds the installed wheel and nothing else."""
+    target = tmp_path_factory.mktemp("installed")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    command += ["--disable-pip-version-check", "--target", str(target), str(wheel)]
+    subprocess.run(command, check=True, capture_output=True)
+    return target
+
+
+def run_outside(script: str, installed: Path, cwd: Path) -> str:
+    """Run a script that sees the installed package and the libraries, but not the repository.
+
+    -S leaves out the .pth files of site-packages, the editable install's among them.
+    """
+    paths = [str(installed), sysconfig.get_paths()["purelib"]]
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {paths!r}; {script}"]
+    ended = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_the_wheel_holds_all_code_and_data(wheel):
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    wanted = {
+        path.relative_to(ROOT).as_posix()
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*")
+        if path.suffix == ".py" or path.suffix in DATA_SUFFIXES or path.parent.name == "weights"
+    }
+    wanted = {name for name in wanted if "__pycache__" not in name}
+    assert wanted | {"config.py", "pipeline.py"} <= packed
+    assert not {name for name in packed if name.split("/")[0] in ("tests", "tools", "samples")}
+
+
+def test_the_trainer_runs_from_the_installed_package(installed, tmp_path):
+    script = "from trainer.run import run_fn; print(run_fn.__code__.co_filename)"
+    assert Path(run_outside(script, installed, tmp_path).strip()).is_relative_to(installed)
+
+
+def test_the_shipped_weights_are_installed(installed):
+    weights = [path for path in (installed / "trainer" / "weights").iterdir() if path.is_file()]
+    assert any(path.stat().st_size > 100_000 for path in weights)
+    assert sum(path.stat().st_size for path in weights) < 5_000_000

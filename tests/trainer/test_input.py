@@ -1,0 +1,113 @@
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainer.config import AugmentationConfig, TrainerConfig
+from trainer.errors import InputError
+from trainer.input import eval_batches, read_examples, read_image_shape, train_batches
+from transform.features import IMAGE_XF, LABEL_XF
+
+SHAPE = (4, 5, 3)
+
+
+def write_examples(path: Path, images: np.ndarray, labels: Sequence[int]) -> str:
+    """Writes what Transform materializes; returns a pattern that finds it."""
+    with tf.io.TFRecordWriter(str(path), "GZIP") as writer:
+        for image, label in zip(images, labels, strict=True):
+            serialized = tf.io.serialize_tensor(tf.constant(image)).numpy()
+            features = {
+                IMAGE_XF: tf.train.Feature(bytes_list=tf.train.BytesList(value=[serialized])),
+                LABEL_XF: tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+            }
+            example = tf.train.Example(features=tf.train.Features(feature=features))
+            writer.write(example.SerializeToString())
+    return str(path.parent / "*.gz")
+
+
+def numbered_images(count: int) -> np.ndarray:
+    """Image i is recognizable by its first pixel."""
+    images = np.random.default_rng(0).integers(0, 256, (count, *SHAPE), dtype=np.uint8)
+    images[:, 0, 0, 0] = np.arange(count)
+    return images
+
+
+@pytest.fixture
+def pattern(tmp_path):
+    images = numbered_images(10)
+    write_examples(tmp_path / "a-00000-of-00002.gz", images[:6], range(6))
+    return write_examples(tmp_path / "a-00001-of-00002.gz", images[6:], range(6, 10))
+
+
+def config(**fields) -> TrainerConfig:
+    return TrainerConfig(batch_size=4, **fields)
+
+
+def test_examples_come_as_written_from_all_files(pattern):
+    assert read_image_shape([pattern]) == SHAPE
+    pairs = list(read_examples([pattern], SHAPE))
+    assert [int(label) for _, label in pairs] == list(range(10))
+    np.testing.assert_array_equal([image for image, _ in pairs], numbered_images(10))
+
+
+def collect(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    pairs = [(images.numpy(), labels.numpy()) for images, labels in batches]
+    return np.concatenate([x for x, _ in pairs]), np.concatenate([y for _, y in pairs])
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_training_shuffles_anew_each_pass_and_loses_nothing(pattern, cache):
+    def two_passes(seed: int) -> list[list[int]]:
+        settings = config(seed=seed, cache_images=cache)
+        batches = train_batches(read_examples([pattern], SHAPE), settings)
+        assert [len(labels) for _, labels in batches] == [4, 4, 2]
+        return [collect(batches)[1].tolist() for _ in range(2)]
+
+    first, second = two_passes(1)
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first != second
+    assert two_passes(1) == [first, second]
+    assert two_passes(2) != [first, second]
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_only_training_is_augmented(pattern, cache):
+    heavy = AugmentationConfig(rotation=90, brightness=0.5, horizontal_flip=True)
+    settings = config(augmentation=heavy, cache_images=cache)
+    examples = read_examples([pattern], SHAPE)
+    for _ in range(2):
+        images, labels = collect(eval_batches(examples, settings))
+        np.testing.assert_array_equal(labels, np.arange(10))
+        np.testing.assert_array_equal(images, numbered_images(10))
+        images, labels = collect(train_batches(examples, settings))
+        assert np.all(np.any(images != numbered_images(10)[labels], axis=(1, 2, 3)))
+
+
+def test_images_are_not_varied_when_nothing_is_on(pattern):
+    images, labels = collect(train_batches(read_examples([pattern], SHAPE), config()))
+    np.testing.assert_array_equal(images, numbered_images(10)[labels])
+
+
+def test_labels_unknown_to_training_are_left_out(tmp_path):
+    pattern = write_examples(tmp_path / "a.gz", numbered_images(3), [0, -1, 1])
+    assert [int(label) for _, label in read_examples([pattern], SHAPE)] == [0, 1]
+
+
+@pytest.mark.parametrize("labels", [[], [-1]])
+def test_nothing_to_learn_from_is_an_error(tmp_path, labels):
+    pattern = write_examples(tmp_path / "a.gz", numbered_images(len(labels)), labels)
+    with pytest.raises(InputError, match="no example with a known label in .*more images"):
+        read_examples([pattern], SHAPE)
+
+
+def test_no_first_image_is_an_error(tmp_path):
+    pattern = write_examples(tmp_path / "a.gz", numbered_images(0), [])
+    with pytest.raises(InputError, match="no example in .*more images"):
+        read_image_shape([pattern])
+
+
+def test_no_file_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"no file matches .*nothing-\*"):
+        read_examples([str(tmp_path / "nothing-*")], SHAPE)

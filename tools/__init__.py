@@ -1,0 +1,1 @@
+"""What `make` runs around the pipeline: set-up, checks and the demo."""

@@ -1,0 +1,1 @@
+"""Training: data input, augmentation, backbones, model, engine and `run_fn`."""

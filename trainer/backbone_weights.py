@@ -1,0 +1,58 @@
+"""Where a backbone's weights come from: the package, Keras' download, or a file."""
+
+from pathlib import Path
+
+import keras
+
+from trainer.backbones import BACKBONES
+from trainer.config import TrainerConfig
+from trainer.errors import WeightsError
+
+LETTERS_FILE = Path(__file__).parent / "weights" / "letters_mobilenet_v2_035_64.weights.h5"
+"""Weights learned from rendered letters by `python -m trainer.pretraining`."""
+
+
+def load_backbone_weights(backbone: keras.Model, config: TrainerConfig) -> None:
+    """Loads the configured weights into `backbone`; `none` leaves it random.
+
+    Raises:
+        WeightsError: The file is missing or does not fit, or the download failed.
+    """
+    if config.weights == "none":
+        return
+    if config.weights == "imagenet":
+        backbone.set_weights(_imagenet_weights(backbone, config))
+        return
+    path = LETTERS_FILE if config.weights == "letters" else Path(config.weights)
+    if not path.is_file():
+        raise WeightsError(
+            f"weights: {path} is not a file; set weights to a {config.backbone} file, or to none"
+        )
+    try:
+        backbone.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise WeightsError(
+            f"weights: {path} does not fit {config.backbone} with alpha {config.alpha:g}; it "
+            f"should be what save_weights wrote of that backbone without its classifier "
+            f"({_first_line(error)})"
+        ) from error
+
+
+def _imagenet_weights(backbone: keras.Model, config: TrainerConfig) -> list:
+    entry = BACKBONES[config.backbone]
+    options = {"alpha": config.alpha} if entry.imagenet_alphas else {}
+    try:
+        source = getattr(keras.applications, entry.constructor)(
+            include_top=False, weights="imagenet", input_shape=backbone.input_shape[1:], **options
+        )
+    except Exception as error:  # Keras raises a bare Exception when a download fails
+        raise WeightsError(
+            f"weights: imagenet for {config.backbone} could not be downloaded "
+            f"({_first_line(error)}); without network set weights to none or to the path of a "
+            f".weights.h5 file"
+        ) from error
+    return source.get_weights()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

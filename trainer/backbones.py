@@ -1,0 +1,50 @@
+"""The backbones that a recipe can name: keras.applications models, as plain data.
+
+Nothing here imports Keras: a recipe is checked before anything slow is loaded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Where to find one backbone, and its preprocessing, in keras.applications.
+
+    Args:
+        constructor: Name of the constructor in `keras.applications`; it takes `include_top`,
+            `weights`, `input_shape` and `name`.
+        module: Name of the module there whose `preprocess_input` takes float RGB of 0 to 255.
+        imagenet_alphas: Width multipliers that ImageNet weights exist for; empty when the
+            constructor takes no `alpha`.
+    """
+
+    constructor: str
+    module: str
+    imagenet_alphas: tuple[float, ...] = ()
+
+
+BACKBONES: Final[Mapping[str, Backbone]] = MappingProxyType(
+    {
+        "convnext_tiny": Backbone("ConvNeXtTiny", "convnext"),
+        "densenet121": Backbone("DenseNet121", "densenet"),
+        "efficientnet_b0": Backbone("EfficientNetB0", "efficientnet"),
+        "efficientnet_v2_b0": Backbone("EfficientNetV2B0", "efficientnet_v2"),
+        "efficientnet_v2_s": Backbone("EfficientNetV2S", "efficientnet_v2"),
+        "mobilenet": Backbone("MobileNet", "mobilenet", (0.25, 0.5, 0.75, 1.0)),
+        "mobilenet_v2": Backbone("MobileNetV2", "mobilenet_v2", (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)),
+        "mobilenet_v3_large": Backbone("MobileNetV3Large", "mobilenet_v3", (0.75, 1.0)),
+        "mobilenet_v3_small": Backbone("MobileNetV3Small", "mobilenet_v3", (0.75, 1.0)),
+        "resnet50": Backbone("ResNet50", "resnet50"),
+        "resnet50_v2": Backbone("ResNet50V2", "resnet_v2"),
+        "resnet101": Backbone("ResNet101", "resnet"),
+    }
+)
+"""Name in the recipe to backbone; each works from 32 pixels on."""
+
+LETTERS_BACKBONE: Final = "mobilenet_v2"
+"""Backbone of the shipped letter-pretrained weights."""
+LETTERS_ALPHA: Final = 0.35
+"""Its width multiplier."""

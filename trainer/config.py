@@ -1,0 +1,146 @@
+"""The recipe's `trainer` section."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from trainer.backbones import BACKBONES, LETTERS_ALPHA, LETTERS_BACKBONE
+
+WEIGHTS_SUFFIX = ".weights.h5"
+"""What a file of backbone weights ends in; Keras refuses any other name."""
+
+
+class AugmentationConfig(BaseModel):
+    """How training images vary at random; evaluation and serving never do.
+
+    All zero, the default, changes nothing.
+
+    Args:
+        rotation: Largest turn in degrees, either way.
+        translation: Largest shift as a fraction of height and width, either way.
+        zoom: Largest change of scale as a fraction: 0.1 gives 0.9 to 1.1.
+        horizontal_flip: Whether half of the images are mirrored.
+        brightness: Largest change of all grey levels as a fraction of 255, either way.
+        contrast: Largest change of the distance from the image's mean, as a fraction.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rotation: float = Field(default=0.0, ge=0, le=180)
+    translation: float = Field(default=0.0, ge=0, le=0.5)
+    zoom: float = Field(default=0.0, ge=0, le=0.9)
+    horizontal_flip: bool = False
+    brightness: float = Field(default=0.0, ge=0, le=1)
+    contrast: float = Field(default=0.0, ge=0, le=1)
+
+    @property
+    def moves_pixels(self) -> bool:
+        """Whether any geometric change is on."""
+        return bool(self.rotation or self.translation or self.zoom or self.horizontal_flip)
+
+    @property
+    def changes_levels(self) -> bool:
+        """Whether any change of grey levels is on."""
+        return bool(self.brightness or self.contrast)
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether nothing is on."""
+        return not (self.moves_pixels or self.changes_levels)
+
+
+class TrainerConfig(BaseModel):
+    """What is trained, from which weights, and for how long.
+
+    Args:
+        backbone: A name of `trainer.backbones.BACKBONES`.
+        alpha: Width multiplier of the MobileNets; 1 for every other backbone.
+        weights: `imagenet` (Keras downloads them once), `letters` (shipped, for mobilenet_v2 with
+            alpha 0.35), `none` (random), or the path of a `.weights.h5` file of this backbone.
+        head: `softmax`, or `sigmoid` for exactly two classes.
+        dropout: Fraction of the embedding dropped in training.
+        label_smoothing: Probability mass spread over all classes, 0 for none.
+        batch_size: Images per step.
+        seed: Seed of initial weights, order, augmentation and dropout.
+        augmentation: Random variation of training images.
+        head_epochs: Passes over the data with the backbone frozen.
+        head_learning_rate: Adam's peak learning rate in them.
+        fine_tune_epochs: Passes after those, with the top of the backbone trained as well.
+        fine_tune_learning_rate: Adam's peak learning rate in them.
+        fine_tune_fraction: Fraction of the backbone's layers, from the top, that are trained then.
+        freeze_batch_norm: Whether batch normalization keeps its pretrained statistics, scale and
+            shift in fine-tuning. True suits few images close to the pretraining data.
+        batch_norm_momentum: How slowly its statistics follow the batches otherwise. Keras has 0.999
+            in the MobileNets, which needs thousands of steps.
+        early_stopping_patience: Epochs of a phase without a better `val_loss` before the phase
+            ends; null for never. The weights of the best epoch are kept either way.
+        cache_images: Whether decoded images are kept in memory after the first epoch: height x
+            width x 3 bytes each.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backbone: str = "mobilenet_v2"
+    alpha: float = Field(default=1.0, gt=0, le=2)
+    weights: str = "imagenet"
+    head: Literal["softmax", "sigmoid"] = "softmax"
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    batch_size: int = Field(default=32, ge=1, le=4096)
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    augmentation: AugmentationConfig = AugmentationConfig()
+    head_epochs: int = Field(default=5, ge=0)
+    head_learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    fine_tune_epochs: int = Field(default=10, ge=0)
+    fine_tune_learning_rate: float = Field(default=1e-4, gt=0, le=1)
+    fine_tune_fraction: float = Field(default=0.3, gt=0, le=1)
+    freeze_batch_norm: bool = True
+    batch_norm_momentum: float = Field(default=0.9, ge=0, lt=1)
+    early_stopping_patience: int | None = Field(default=5, ge=1)
+    cache_images: bool = True
+
+    @field_validator("backbone")
+    @classmethod
+    def _backbone_is_known(cls, value: str) -> str:
+        if value not in BACKBONES:
+            raise ValueError(f"{value!r} is no known backbone; use one of {', '.join(BACKBONES)}")
+        return value
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_are_named_or_a_file(cls, value: str) -> str:
+        if value not in ("letters", "imagenet", "none") and not value.endswith(WEIGHTS_SUFFIX):
+            raise ValueError(
+                f"{value!r} should be letters, imagenet, none or a path that ends in "
+                f"{WEIGHTS_SUFFIX}"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _alpha_fits_backbone_and_weights(self) -> "TrainerConfig":
+        alphas = BACKBONES[self.backbone].imagenet_alphas
+        received = f"backbone {self.backbone} with alpha {self.alpha:g}"
+        if not alphas and self.alpha != 1:
+            raise ValueError(f"{received}: this backbone has no width multiplier; set alpha to 1")
+        if self.weights == "letters" and (self.backbone, self.alpha) != (
+            LETTERS_BACKBONE,
+            LETTERS_ALPHA,
+        ):
+            raise ValueError(
+                f"weights letters does not fit {received}; set backbone to {LETTERS_BACKBONE} and "
+                f"alpha to {LETTERS_ALPHA}, or choose other weights"
+            )
+        if self.weights == "imagenet" and alphas and self.alpha not in alphas:
+            raise ValueError(
+                f"weights imagenet does not exist for {received}; set alpha to one of "
+                f"{', '.join(map(str, alphas))}, or weights to none or a path"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _something_is_trained(self) -> "TrainerConfig":
+        if self.head_epochs + self.fine_tune_epochs == 0:
+            raise ValueError(
+                "head_epochs 0 and fine_tune_epochs 0 train nothing; set one of them to 1 or more"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""What trains: an engine takes a model and batches, trains, and returns a `History`."""

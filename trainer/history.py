@@ -1,0 +1,51 @@
+"""The record of one training: what `history.json` holds."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Phase = Literal["head", "fine_tune"]
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch.
+
+    Args:
+        phase: `head` with a frozen backbone, or `fine_tune`.
+        epoch: Number of the epoch over all phases, from 1.
+        loss: Mean training loss, with augmentation and dropout.
+        accuracy: Share of training images named right, likewise.
+        val_loss: Mean loss on the eval split.
+        val_accuracy: Share of eval images named right.
+        seconds: Wall-clock time of the epoch, evaluation included.
+    """
+
+    phase: Phase
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+
+
+@dataclass
+class History:
+    """All epochs, which of them was kept, and how long everything took."""
+
+    epochs: list[EpochRecord] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def best(self) -> EpochRecord:
+        """The first epoch with the lowest `val_loss`; its weights are the model's."""
+        return min(self.epochs, key=lambda record: record.val_loss)
+
+    def to_dict(self, config: dict[str, Any]) -> dict[str, Any]:
+        """The content of `history.json`, for a training with `config`."""
+        return {
+            "epochs": [asdict(record) for record in self.epochs],
+            "best": asdict(self.best),
+            "seconds": round(self.seconds, 3),
+            "config": config,
+        }

@@ -1,0 +1,87 @@
+"""The Keras model: uint8 images in, an embedding and class probabilities out."""
+
+import keras
+
+from trainer.backbone_weights import load_backbone_weights
+from trainer.backbones import BACKBONES
+from trainer.config import TrainerConfig
+from trainer.errors import TrainerError
+
+EMBEDDING = "embedding"
+"""Name of the layer whose output, float32 [N, D], describes an image for similarity search."""
+BACKBONE = "backbone"
+"""Name of the nested backbone model, whatever it is."""
+
+
+def build_model(config: TrainerConfig, classes: int, height: int, width: int) -> keras.Model:
+    """The untrained model with the configured backbone weights.
+
+    Args:
+        config: The recipe's `trainer` section.
+        classes: Number of class names, at least 2.
+        height: Image height in pixels.
+        width: Image width in pixels.
+
+    Returns:
+        A model from uint8 [N, height, width, 3], values 0 to 255, to float32 probabilities
+        [N, classes], or [N, 1] of class 1 with a sigmoid head.
+
+    Raises:
+        TrainerError: The number of classes does not fit the head.
+        WeightsError: The backbone's weights cannot be had.
+    """
+    _check_classes(config, classes)
+    backbone = build_backbone(config.backbone, height, width, config.alpha)
+    load_backbone_weights(backbone, config)
+    set_batch_norm_momentum(backbone, config.batch_norm_momentum)
+    images = keras.Input((height, width, 3), dtype="uint8", name="image")
+    features = backbone(preprocess(config.backbone, keras.ops.cast(images, "float32")))
+    embedding = keras.layers.GlobalAveragePooling2D(name=EMBEDDING, dtype="float32")(features)
+    dropped = keras.layers.Dropout(config.dropout, seed=config.seed, name="dropout")(embedding)
+    return keras.Model(images, _head(config, classes)(dropped), name="classifier")
+
+
+def _check_classes(config: TrainerConfig, classes: int) -> None:
+    if classes < 2:
+        raise TrainerError(
+            f"the data has {classes} class; at least 2 are needed to learn a difference"
+        )
+    if config.head == "sigmoid" and classes != 2:
+        raise TrainerError(
+            f"head sigmoid is for 2 classes and the data has {classes}; set head to softmax"
+        )
+
+
+def _head(config: TrainerConfig, classes: int) -> keras.layers.Layer:
+    units = 1 if config.head == "sigmoid" else classes
+    return keras.layers.Dense(units, activation=config.head, dtype="float32", name="probabilities")
+
+
+def build_backbone(name: str, height: int, width: int, alpha: float = 1.0) -> keras.Model:
+    """The named backbone without classifier, with random weights.
+
+    Returns:
+        A model from preprocessed float32 [N, height, width, 3] to feature maps [N, h, w, D].
+    """
+    entry = BACKBONES[name]
+    options = {"alpha": alpha} if entry.imagenet_alphas else {}
+    constructor = getattr(keras.applications, entry.constructor)
+    return constructor(
+        include_top=False, weights=None, input_shape=(height, width, 3), name=BACKBONE, **options
+    )
+
+
+def preprocess(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
+    """Float RGB images [N, H, W, 3] of 0 to 255 as the named backbone wants them."""
+    return getattr(keras.applications, BACKBONES[name].module).preprocess_input(images)
+
+
+def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
+    """Sets how slowly the moving statistics of batch normalization follow the batches."""
+    for layer in batch_norm_layers(model):
+        layer.momentum = momentum
+
+
+def batch_norm_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """The batch normalization layers of a backbone."""
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]

@@ -1,0 +1,63 @@
+"""The function that TFX's Trainer calls: `trainer.run.run_fn`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow_transform as tft
+
+from serving.signatures import export
+from trainer.config import TrainerConfig
+from trainer.engines import keras_engine
+from trainer.errors import TrainerError
+from trainer.input import eval_batches, read_examples, read_image_shape, train_batches
+from trainer.model import build_model
+from transform.config import TransformConfig
+from transform.features import LABEL_VOCABULARY
+
+HISTORY_FILE = "history.json"
+"""Name of the record of the training, in the folder of the `model_run` artifact."""
+
+
+def run_fn(fn_args: Any) -> None:
+    """Trains on Transform's output and exports the model with its serving signatures.
+
+    Args:
+        fn_args: TFX's `FnArgs`; `custom_config` holds the recipe's sections `trainer` and
+            `transform`.
+
+    Raises:
+        TrainerError: The examples, the weights or the configuration cannot be used.
+    """
+    config = TrainerConfig(**_section(fn_args.custom_config, "trainer"))
+    transform_config = TransformConfig(**_section(fn_args.custom_config, "transform"))
+    keras.utils.set_random_seed(config.seed)
+    transform_output = tft.TFTransformOutput(fn_args.transform_output)
+    shape = read_image_shape(fn_args.train_files)
+    classes = transform_output.vocabulary_size_by_name(LABEL_VOCABULARY)
+    model = build_model(config, classes, shape[0], shape[1])
+    run_folder = Path(fn_args.model_run_dir)
+    history = keras_engine.train(
+        model,
+        train_batches(read_examples(fn_args.train_files, shape), config),
+        eval_batches(read_examples(fn_args.eval_files, shape), config),
+        config,
+        log_folder=run_folder,
+    )
+    export(model, transform_output, transform_config, fn_args.serving_model_dir)
+    _write_json(run_folder / HISTORY_FILE, history.to_dict(config.model_dump(mode="json")))
+
+
+def _section(custom_config: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    section = (custom_config or {}).get(name)
+    if section is None:
+        raise TrainerError(
+            f"custom_config has no key {name!r}; give Trainer the recipe's {name} section there"
+        )
+    return section
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,36 @@
+"""The Transform component's `preprocessing_fn`."""
+
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from transform import features
+from transform.config import TransformConfig
+from transform.images import decode_images
+
+
+def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
+    """Decodes images and numbers labels.
+
+    Args:
+        inputs: Raw features, a tensor [N] or [N, 1] each; `image_bytes` and `label` are used.
+        custom_config: `{"transform": fields of TransformConfig, ...}`. Other keys only vary the
+            component's cache key.
+
+    Returns:
+        `image_xf`: string [N], serialized uint8 [height, width, 3]. `label_xf`: int64 [N], index
+        into the vocabulary `labels`, -1 for a label that the training split does not have.
+    """
+    config = TransformConfig.model_validate(custom_config["transform"])
+    images, _ = decode_images(
+        tf.reshape(inputs[features.IMAGE], [-1]),
+        config.image_height,
+        config.image_width,
+        config.resize,
+    )
+    labels = tft.compute_and_apply_vocabulary(
+        tf.reshape(inputs[features.LABEL], [-1]), vocab_filename=features.LABEL_VOCABULARY
+    )
+    serialized = tf.map_fn(tf.io.serialize_tensor, images, fn_output_signature=tf.string)
+    return {features.IMAGE_XF: serialized, features.LABEL_XF: labels}
