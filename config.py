@@ -35,7 +35,9 @@ class Recipe(BaseModel):
         evaluation: Metrics, slices and bounds.
         push: Where a blessed model goes.
         runs_folder: Where runs, artifacts and ML Metadata are kept.
-        beam_pipeline_args: Arguments for Beam; the default is the fastest on one machine.
+        beam_pipeline_args: Arguments for Beam. None is the fastest on one machine: Beam's default
+            is one worker in this process, and with any argument TFX packs itself for remote
+            workers before each Beam node.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,10 +50,7 @@ class Recipe(BaseModel):
     evaluation: EvaluationConfig
     push: PushConfig
     runs_folder: Path = Path("runs")
-    beam_pipeline_args: tuple[str, ...] = (
-        "--direct_running_mode=in_memory",
-        "--direct_num_workers=1",
-    )
+    beam_pipeline_args: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _slices_exist(self) -> "Recipe":

@@ -118,7 +118,7 @@ def _validate_data(recipe: Recipe, state: InputState) -> _Data:
     schema = (
         ImportSchemaGen(schema_file=str(recipe.validation.schema_path))
         if recipe.validation.schema_path
-        else SchemaGen(statistics.outputs["statistics"])
+        else SchemaGen(statistics.outputs["statistics"], exclude_splits=["eval"])
     )
     validator = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
     anomalies = validator.outputs["anomalies"]
@@ -223,11 +223,12 @@ def run(recipe: Recipe, config_path: str) -> dict[str, Any] | None:
         ComponentError: The data cannot be used; nothing was written.
         RunError: The run cannot be started.
     """
-    check(recipe.data)
+    overview = check(recipe.data)
     with open_place(recipe.runs_folder.resolve() / recipe.name) as place:
         with captured(place) as terminal:
             facts = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
             session = RunSession(place, terminal, facts)
+            session.started(overview.rows, len(overview.images_by_label))
             try:
                 ran = _run_nodes(recipe, place, session)
             except Exception as error:

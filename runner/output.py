@@ -30,9 +30,9 @@ def logged_to(path: Path) -> Iterator[TextIO]:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
     try:
-        with os.fdopen(os.dup(saved[0]), "w", buffering=1) as terminal:
-            with _logging(sys.__stderr__):
-                yield terminal
+        terminal = os.fdopen(os.dup(saved[0]), "w", buffering=1)
+        with terminal, _logging(sys.__stderr__):
+            yield terminal
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

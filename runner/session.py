@@ -114,6 +114,10 @@ class RunSession:
         self._expected: list[str] = []
         self._results: list[NodeResult] = []
 
+    def started(self, rows: int, classes: int) -> None:
+        """Says what is about to run; the first node needs TensorFlow, which takes a while."""
+        self._terminal.say(f"run {self._place.run_id}: {rows} rows, {classes} classes")
+
     def expect(self, nodes: Sequence[str]) -> None:
         """Names the nodes of the DAG."""
         self._expected = list(nodes)

@@ -109,8 +109,8 @@ def choose(host: Host) -> Choice:
         if interpreter:
             return Choice(column, interpreter, explain(column, host))
     column = runnable[0]
-    wanted = "/".join(dotted(version) for version in column.pythons)
-    return Choice(column, None, f"no usable Python {wanted} here, so uv downloads one")
+    missing = explain_missing(column, host)
+    return Choice(column, None, f"{missing}, so uv downloads one")
 
 
 def refuse_platform(host: Host) -> None:
@@ -138,7 +138,7 @@ def refuse_platform(host: Host) -> None:
     if not host.compiler:
         raise SetupError(
             "No C++ compiler found: pyfarmhash, which TFX needs, is built from source. "
-            "Install one (Debian, Ubuntu: apt-get install g++ python3-dev) and try again."
+            "Debian, Ubuntu: apt-get install g++ python3-dev python3-venv"
         )
 
 
@@ -159,8 +159,14 @@ def explain(column: Column, host: Host) -> str:
         return f"{has} (it needs {dotted(NEW.glibc)})"
     if host.glibc < NEW.glibc:
         return f"{has}, TFX {NEW.tfx} needs {dotted(NEW.glibc)}"
-    bare = [dotted(found.version) for found in host.interpreters if found.version in NEW.pythons]
-    if bare:
-        return f"TFX {NEW.tfx} needs the C headers of Python {bare[0]} (python{bare[0]}-dev)"
-    *others, last = (dotted(version) for version in sorted(NEW.pythons))
-    return f"TFX {NEW.tfx} needs Python {', '.join(others)} or {last}, which is not here"
+    return f"TFX {NEW.tfx} needs one of 3.11 to 3.13, and {explain_missing(NEW, host)}"
+
+
+def explain_missing(column: Column, host: Host) -> str:
+    """Why none of the host's Pythons serves a column."""
+    for found in host.interpreters:
+        if found.version in column.pythons:
+            version = dotted(found.version)
+            return f"Python {version} here lacks its C headers (python{version}-dev)"
+    names = [dotted(version) for version in sorted(column.pythons)]
+    return f"there is no Python {' or '.join(names)} here"

@@ -53,3 +53,8 @@ class EvaluationConfig(BaseModel):
         if not value:
             raise ValueError("a gate needs at least one bound, such as {accuracy: {min: 0.9}}")
         return value
+
+    def binds(self, compared: bool) -> bool:
+        """Whether any bound applies, given whether there is a baseline to compare with."""
+        bounds = self.thresholds.values()
+        return compared or any(b.min is not None or b.max is not None for b in bounds)

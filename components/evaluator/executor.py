@@ -47,9 +47,10 @@ class Executor(tfx_evaluator.Executor):
             {"evaluation": [evaluation], "blessing": [blessing]},
             {"eval_config": proto_utils.proto_to_json(eval_config)},
         )
-        results = read_results(evaluation.uri, classes, state)
+        bounded = config.binds(compared=state == "compared")
+        results = read_results(evaluation.uri, classes, state, bounded)
         (Path(evaluation.uri) / METRICS_FILE).write_text(json.dumps(results, indent=1))
-        # TFX blesses nothing where no bound applies: only improvements were asked for, of nothing.
+        # TFX blesses nothing where no bound applies.
         blessing.set_int_custom_property("blessed", int(results["gate"]["blessed"]))
         blessing.set_string_custom_property("reason", describe_failures(results))
 

@@ -52,10 +52,10 @@ def check(model: Path, images: Sequence[bytes]) -> str:
         What is wrong, in one line, or an empty string.
     """
     try:
-        expected = predict_in_process(model, images)
         by_protocol = predict_served(model, images)
     except (ModelServerError, ClientError) as error:
-        return str(error)
+        return " ".join(str(error).split())
+    expected = predict_in_process(model, images)
     for protocol, predictions in by_protocol.items():
         difference = compare(expected, predictions)
         if difference:
@@ -77,7 +77,14 @@ def predict_served(model: Path, images: Sequence[bytes]) -> dict[str, list[Predi
     """What a model server on free loopback ports answers, by protocol."""
     with tempfile.TemporaryDirectory() as base:
         (Path(base) / "1").symlink_to(model.resolve(), target_is_directory=True)
-        config = ServerConfig(model_name=MODEL_NAME, model_base_path=base, rest_port=0, grpc_port=0)
+        config = ServerConfig(
+            model_name=MODEL_NAME,
+            model_base_path=base,
+            rest_port=0,
+            grpc_port=0,
+            # A model that does not load now will not load in a minute.
+            max_num_load_retries=0,
+        )
         with ModelServer(config) as server:
             server.wait_until_available(START_SECONDS)
             rest = RestClient(f"http://127.0.0.1:{server.rest_port}", MODEL_NAME)

@@ -45,10 +45,11 @@ def _create_client(values: argparse.Namespace, target: Target) -> RestClient | G
 
 def _predict(client: RestClient | GrpcClient, values: argparse.Namespace) -> int:
     # All files first: one that is missing costs no request.
-    images = [path.read_bytes() for path in values.files]
-    predictions = []
-    for batch in _split(images, values.batch_size):
-        predictions += client.predict(batch)
+    for path in values.files:
+        path.open("rb").close()
+    predictions: list[Prediction] = []
+    for paths in _split(values.files, values.batch_size):
+        predictions += client.predict([path.read_bytes() for path in paths])
     results = list(zip(values.files, predictions, strict=True))
     if values.json:
         print(json.dumps([_to_json(*result, values.top_k) for result in results], indent=2))
@@ -58,8 +59,8 @@ def _predict(client: RestClient | GrpcClient, values: argparse.Namespace) -> int
     return 0 if all(prediction.valid for prediction in predictions) else 1
 
 
-def _split(images: list[bytes], size: int) -> Iterator[list[bytes]]:
-    return (images[start : start + size] for start in range(0, len(images), size))
+def _split(paths: list[Path], size: int) -> Iterator[list[Path]]:
+    return (paths[start : start + size] for start in range(0, len(paths), size))
 
 
 def _to_line(path: Path, prediction: Prediction, top_k: int) -> str:

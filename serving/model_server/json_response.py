@@ -35,9 +35,8 @@ def write_outputs(outputs: Mapping[str, np.ndarray], layout: Layout) -> bytes:
 
 def write_error(message: str) -> bytes:
     """Returns the body of an answer that is an error."""
-    return json.dumps({"error": message}, indent=4, ensure_ascii=False).encode(
-        "utf-8", "surrogateescape"
-    )
+    # The message may repeat a string of the request that has no UTF-8 form.
+    return json.dumps({"error": message}, indent=4, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _write_rows(outputs: Mapping[str, np.ndarray]) -> str:

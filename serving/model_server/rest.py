@@ -38,6 +38,7 @@ _GET: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _MAX_VERSION: Final = 2**63 - 1
+_MAX_DIGITS: Final = len(str(_MAX_VERSION))
 _NOT_FOUND_PAGE: Final = (
     b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>"
 )
@@ -132,7 +133,8 @@ def respond_error(error: Exception) -> RestResponse:
 
 def _read_spec(match: "re.Match[str]") -> ModelSpec:
     version = match["version"]
-    if version is not None and int(version) > _MAX_VERSION:
+    # Counted first, because Python refuses to convert very long numbers.
+    if version is not None and (len(version) > _MAX_DIGITS or int(version) > _MAX_VERSION):
         raise InvalidArgument(f"Failed to convert version: {version} to numeric.")
     return ModelSpec(
         name=unquote(match["name"] or ""),
@@ -151,6 +153,4 @@ def _write_statuses(statuses: list[VersionStatus]) -> bytes:
         for status in statuses
     ]
     document = {"model_version_status": entries}
-    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode(
-        "utf-8", "surrogateescape"
-    )
+    return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")

@@ -17,10 +17,10 @@ from serving.model_server.core import predict
 from serving.model_server.errors import InvalidArgument
 from serving.model_server.leases import LoadedVersion, Servable
 from serving.protos.tensors import to_array
+from serving.warmup import WARMUP_FILE
 
 logger = logging.getLogger(__name__)
 
-REQUESTS_FILE: Final = Path("assets.extra") / "tf_serving_warmup_requests"
 MAX_RECORDS: Final = 1000
 
 
@@ -38,7 +38,7 @@ def warm_up(servable: Servable, path: Path) -> int:
         InvalidArgument: The file is not of the format, or has too many records.
         Exception: Whatever the model raises; it would fail its callers too.
     """
-    file = path / REQUESTS_FILE
+    file = path / WARMUP_FILE
     if not file.is_file():
         return 0
     loaded = LoadedVersion(0, servable)

@@ -87,7 +87,7 @@ def test_a_fatal_anomaly_stops_the_run_and_stays_on_disk(tmp_path):
     assert ("eval", "label", "ENUM_TYPE_UNEXPECTED_STRING_VALUES") in {
         (anomaly.split, anomaly.feature, anomaly.kind) for anomaly in kept
     }
-    profiled = tfdv.load_statistics(
+    profiled = tfdv.load_stats_binary(
         uri(tmp_path, "StatisticsGen", "statistics") + "/Split-train/FeatureStats.pb"
     ).datasets[0]
     by_name = {feature.path.step[0]: feature for feature in profiled.features}

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import unicodedata
 
 import pytest
@@ -126,3 +128,15 @@ def test_unreadable_class_folder_is_refused(tmp_path):
     (tmp_path / "a").mkdir(mode=0)
     with pytest.raises(DataLocationError, match="cannot be read"):
         list(list_rows(DataConfig(path=tmp_path, format="folders")))
+
+
+def test_data_are_checked_without_tensorflow(folder):
+    program = (
+        "import sys;"
+        "from components.image_example_gen.check import check;"
+        "from components.image_example_gen.config import DataConfig;"
+        "from components.image_example_gen.fingerprint import fingerprint;"
+        "config = DataConfig(path=sys.argv[1]); check(config); fingerprint(config);"
+        "assert not {'tensorflow', 'tfx', 'apache_beam'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program, str(folder)], check=True)

@@ -1,3 +1,4 @@
+import httpx
 import pytest
 
 from serving.model_server import ModelServer, ServerConfig
@@ -27,3 +28,10 @@ def rest_url(server):
 @pytest.fixture(scope="session")
 def grpc_address(server):
     return f"127.0.0.1:{server.grpc_port}"
+
+
+@pytest.fixture(scope="session")
+def http(rest_url):
+    """An HTTP client whose paths are relative to the server."""
+    with httpx.Client(base_url=rest_url, trust_env=False, timeout=30) as client:
+        yield client

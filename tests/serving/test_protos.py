@@ -1,6 +1,7 @@
 """The shipped descriptors against the installed package's."""
 
 import pytest
+from google.protobuf import descriptor_pb2
 
 from serving import protos
 from serving.protos.generate import collect_descriptors
@@ -20,8 +21,10 @@ def collect_fields(descriptor, fields):
     """Every field reachable from a message, so that nothing sent or read can differ."""
     if descriptor.full_name in fields:
         return
+    proto = descriptor_pb2.DescriptorProto()
+    descriptor.CopyToProto(proto)
     fields[descriptor.full_name] = {
-        (field.name, field.number, field.type, field.label) for field in descriptor.fields
+        (field.name, field.number, field.type, field.label) for field in proto.field
     }
     for field in descriptor.fields:
         if field.message_type is not None:

@@ -6,8 +6,9 @@ from tensorflow_serving.apis import classification_pb2, prediction_log_pb2
 
 from serving.model_server import ModelServer, ServerConfig
 from serving.model_server.saved_model import SavedModelServable
-from serving.model_server.warmup import MAX_RECORDS, REQUESTS_FILE, warm_up
-from tests.serving.models import save_constant
+from serving.model_server.warmup import MAX_RECORDS, warm_up
+from serving.warmup import WARMUP_FILE, write_warmup_requests
+from tests.serving.models import save_constant, save_zoo
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def predict_log(input_name="x"):
 
 
 def write_requests(version_path, records):
-    path = version_path / REQUESTS_FILE
+    path = version_path / WARMUP_FILE
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for record in records:
@@ -54,6 +55,14 @@ def test_requests_are_replayed(version_path):
     servable = Recorder(version_path)
     assert warm_up(servable, version_path) == 2
     assert servable.asked == [("serving_default", {"x": [1.0, 2.0]})] * 2
+
+
+def test_requests_that_the_pipeline_writes_are_replayed(tmp_path):
+    save_zoo(tmp_path)
+    write_warmup_requests(tmp_path, "digits", images=[b"a", b"b"], batch_sizes=[1, 3])
+    servable = Recorder(tmp_path)
+    assert warm_up(servable, tmp_path) == 2
+    assert [inputs["image_bytes"] for _, inputs in servable.asked] == [[b"a"], [b"a", b"b", b"a"]]
 
 
 def test_model_without_requests(version_path):
@@ -85,7 +94,7 @@ def test_failing_request_fails_the_version(version_path, records, message, enabl
 
 
 def test_file_of_another_format_fails_the_version(version_path):
-    path = version_path / REQUESTS_FILE
+    path = version_path / WARMUP_FILE
     path.parent.mkdir()
     path.write_bytes(b"no TFRecord at all")
     with pytest.raises(tf.errors.DataLossError):

@@ -56,16 +56,17 @@ def test_the_newest_column_that_runs_is_chosen(facts, column, version):
         ),
         (
             host((2, 41), python(10)),
-            "TFX 1.16 on Python 3.10: TFX 1.21 needs Python 3.11, 3.12 or 3.13, which is not here.",
+            "TFX 1.16 on Python 3.10: TFX 1.21 needs one of 3.11 to 3.13, "
+            "and there is no Python 3.11 or 3.12 or 3.13 here.",
         ),
         (
             host((2, 41), python(10), python(13, headers=False)),
-            "TFX 1.16 on Python 3.10: TFX 1.21 needs the C headers of Python 3.13 "
-            "(python3.13-dev).",
+            "TFX 1.16 on Python 3.10: TFX 1.21 needs one of 3.11 to 3.13, "
+            "and Python 3.13 here lacks its C headers (python3.13-dev).",
         ),
         (
             host((2, 36)),
-            "TFX 1.16 on Python 3.10: no usable Python 3.10 here, so uv downloads one.",
+            "TFX 1.16 on Python 3.10: there is no Python 3.10 here, so uv downloads one.",
         ),
     ],
 )

@@ -37,7 +37,7 @@ def test_rooms_are_ours_from_any_folder_too(tmp_path):
 
 @pytest.mark.parametrize(
     ("module", "above"),
-    [("config.py", {"pipeline", "kubeflow"}), ("pipeline.py", {"kubeflow"})],
+    [("config.py", {"pipeline", "kubeflow", "runner"}), ("pipeline.py", {"kubeflow"})],
 )
 def test_imports_of_the_top_level_modules_go_down(module, above):
     assert not imported_by(ROOT / module) & (above | {"samples", "tests", "tools", "benchmarks"})

@@ -31,6 +31,8 @@ def test_preprocessing_in_the_graph_is_that_of_keras_applications(name):
 
 
 def test_checking_a_recipe_does_not_import_keras():
-    program = "import sys, trainer.config; print('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    program = (
+        "import sys, trainer.config; print('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert output.stdout.strip() == "False", output.stderr

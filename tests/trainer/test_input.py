@@ -98,13 +98,13 @@ def test_labels_unknown_to_training_are_left_out(tmp_path):
 @pytest.mark.parametrize("labels", [[], [-1]])
 def test_nothing_to_learn_from_is_an_error(tmp_path, labels):
     pattern = write_examples(tmp_path / "a.gz", numbered_images(len(labels)), labels)
-    with pytest.raises(InputError, match="no example with a known label in .*more images"):
+    with pytest.raises(InputError, match=r"no example with a known label in .*more images"):
         read_examples([pattern], SHAPE)
 
 
 def test_no_first_image_is_an_error(tmp_path):
     pattern = write_examples(tmp_path / "a.gz", numbered_images(0), [])
-    with pytest.raises(InputError, match="no example in .*more images"):
+    with pytest.raises(InputError, match=r"no example in .*more images"):
         read_image_shape([pattern])
 
 

@@ -1,6 +1,6 @@
 """Makes the shipped weights: `python -m trainer.pretraining --fonts /usr/share/fonts`.
 
-Takes about half an hour on two cores. The fonts come from `fonts.DEBIAN_PACKAGES`.
+Takes about ten minutes on two cores. The fonts come from `fonts.DEBIAN_PACKAGES`.
 """
 
 import argparse

@@ -33,7 +33,7 @@ class PretrainingConfig(BaseModel):
     seed: int = 20
     images: int = Field(default=80_000, ge=1)
     held_out_images: int = Field(default=4_000, ge=1)
-    epochs: int = Field(default=6, ge=1)
+    epochs: int = Field(default=4, ge=1)
     batch_size: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0)
 

@@ -109,6 +109,21 @@ def test_collect_reads_counts_and_leaves_out_what_is_not_there(inputs):
     assert data.problems == ()
 
 
+def test_facts_of_the_training(inputs, tmp_path):
+    run = artifact(standard_artifacts.ModelRun, tmp_path)
+    epoch = {"phase": "head", "loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}
+    history = {"epochs": [epoch, epoch], "best": {"epoch": 2}, "seconds": 61.0}
+    (tmp_path / "history.json").write_text(json.dumps(history))
+    data = collect({**inputs, "model_run": run}, "digits", "{}")
+    assert ("Training", "2 epochs in 1 min 1 s") in data.facts
+    assert data.history.best == 2
+
+
+def test_a_state_from_the_future_is_no_verdict(inputs, tmp_path):
+    pushed = artifact(standard_artifacts.PushedModel, tmp_path, push_state="postponed")
+    assert read_verdict({**inputs, "pushed_model": pushed}, None).state == "unknown"
+
+
 @pytest.mark.parametrize("name", ["examples", "model", "evaluation", "pushed_model"])
 def test_no_missing_input_is_fatal(inputs, name):
     data = collect({key: inputs[key] for key in inputs if key != name}, "digits", "{}")

@@ -84,5 +84,6 @@ def test_epochs_are_recorded_and_reported(caplog):
 def test_line_of_an_epoch():
     record = EpochRecord("fine_tune", 3, 0.1321, 0.9681, 0.1, 0.95, 2.06)
     assert format_epoch(record, 12) == (
-        "epoch 3/12 fine-tune  loss 0.132  accuracy 0.968  val_loss 0.100  val_accuracy 0.950  2.1 s"
+        "epoch 3/12 fine-tune  loss 0.132  accuracy 0.968  "
+        "val_loss 0.100  val_accuracy 0.950  2.1 s"
     )

@@ -1,0 +1,171 @@
+"""BaselineModel, ServingCheck and Pusher on a real model, executor by executor."""
+
+import json
+
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+from tfx.types import standard_artifacts
+
+from components.baseline_model import executor as baseline_model
+from components.baseline_model.component import served_version
+from components.fingerprint import model_digest
+from components.pusher import executor as pusher
+from components.pusher.config import PushConfig
+from components.serving_check import executor as serving_check
+from serving.client import Prediction
+from tests import brightness
+from tests.artifacts import make_artifact, make_examples
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("push")
+
+
+@pytest.fixture(scope="module")
+def examples(folder):
+    return make_examples(folder / "examples", brightness.IMAGES, brightness.LABELS)
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    output = brightness.transform_output(folder)
+    brightness.export_model(output, folder / "model" / "Format-Serving", 128)
+    return make_artifact(standard_artifacts.Model, folder / "model")
+
+
+def blessing(kind, folder, blessed, reason=""):
+    artifact = make_artifact(kind, folder)
+    artifact.set_int_custom_property("blessed", blessed)
+    artifact.set_string_custom_property("reason", reason)
+    return artifact
+
+
+@pytest.fixture
+def push(tmp_path, model, examples):
+    def run(model_blessed=1, infra_blessed=1):
+        inputs = {
+            "model": [model],
+            "examples": [examples],
+            "model_blessing": [
+                blessing(standard_artifacts.ModelBlessing, tmp_path / "m", model_blessed, "poor")
+            ],
+            "infra_blessing": [
+                blessing(standard_artifacts.InfraBlessing, tmp_path / "i", infra_blessed, "deaf")
+            ],
+        }
+        pushed = make_artifact(standard_artifacts.PushedModel, tmp_path / "pushed")
+        config = PushConfig(destination=str(tmp_path / "serving"), model_name="brightness")
+        pusher.Executor().Do(inputs, {"pushed_model": [pushed]}, {"push": config.model_dump_json()})
+        return pushed
+
+    return run
+
+
+def test_a_blessed_model_is_pushed_with_warm_up_requests_then_unchanged(push, tmp_path, model):
+    first = push()
+    version = first.get_int_custom_property("pushed_version")
+    assert first.get_string_custom_property("push_state") == "pushed"
+    assert first.get_int_custom_property("pushed") == 1
+    path = tmp_path / "serving" / str(version)
+    assert first.get_string_custom_property("pushed_destination") == str(path)
+    assert model_digest(path) == model_digest(serving_check.serving_model([model]))
+    records = tf.data.TFRecordDataset(str(path / "assets.extra" / "tf_serving_warmup_requests"))
+    sizes = []
+    for record in records.as_numpy_iterator():
+        request = prediction_log_pb2.PredictionLog.FromString(record).predict_log.request
+        assert request.model_spec.name == "brightness"
+        sizes.append(len(tf.make_ndarray(request.inputs["image_bytes"])))
+    assert sizes == [1, 8]
+    second = push()
+    assert second.get_string_custom_property("push_state") == "unchanged"
+    assert second.get_int_custom_property("pushed_version") == version
+    assert second.get_int_custom_property("pushed") == 0
+
+
+@pytest.mark.parametrize(
+    ("blessed", "reason"),
+    [((0, 1), "Evaluator: poor"), ((1, 0), "ServingCheck: deaf"), ((0, 0), "poor; ServingCheck")],
+)
+def test_both_blessings_are_needed(push, tmp_path, blessed, reason):
+    pushed = push(*blessed)
+    assert pushed.get_string_custom_property("push_state") == "not_blessed"
+    assert reason in pushed.get_string_custom_property("reason")
+    assert not (tmp_path / "serving").exists()
+
+
+def run_baseline(folder, destination):
+    artifact = make_artifact(standard_artifacts.Model, folder)
+    baseline_model.Executor().Do({}, {"model": [artifact]}, {"destination": str(destination)})
+    return artifact
+
+
+def test_the_baseline_is_a_copy_of_what_is_served_or_empty(push, tmp_path, model):
+    empty = run_baseline(tmp_path / "empty", tmp_path / "serving")
+    assert empty.get_int_custom_property("served_version") == 0
+    assert not (tmp_path / "empty" / "Format-Serving").exists()
+    assert served_version(str(tmp_path / "serving")) == "none"
+    push()
+    copy = run_baseline(tmp_path / "copy", tmp_path / "serving")
+    assert copy.get_int_custom_property("served_version") > 0
+    assert not (tmp_path / "copy" / "Format-Serving" / "assets.extra").exists()
+    own = model_digest(serving_check.serving_model([model]))
+    assert model_digest(tmp_path / "copy" / "Format-Serving") == own
+    assert served_version(str(tmp_path / "serving")).endswith(own)
+
+
+def test_a_model_that_serves_as_it_computes_is_blessed(tmp_path, model, examples):
+    infra = make_artifact(standard_artifacts.InfraBlessing, tmp_path / "blessing")
+    serving_check.Executor().Do(
+        {"model": [model], "examples": [examples]}, {"blessing": [infra]}, {}
+    )
+    assert infra.get_string_custom_property("reason") == ""
+    assert infra.get_int_custom_property("blessed") == 1
+
+
+def test_a_folder_that_is_no_model_is_not_blessed(tmp_path, examples):
+    broken = tmp_path / "model" / "Format-Serving"
+    broken.mkdir(parents=True)
+    (broken / "saved_model.pb").write_bytes(b"not a graph")
+    model = make_artifact(standard_artifacts.Model, tmp_path / "model")
+    infra = make_artifact(standard_artifacts.InfraBlessing, tmp_path / "blessing")
+    serving_check.Executor().Do(
+        {"model": [model], "examples": [examples]}, {"blessing": [infra]}, {}
+    )
+    assert infra.get_int_custom_property("blessed") == 0
+    assert infra.get_string_custom_property("reason")
+    assert "\n" not in infra.get_string_custom_property("reason")
+
+
+def prediction(dark, label="dark", valid=True):
+    return Prediction(label, dark, {"dark": dark, "bright": 1 - dark}, valid)
+
+
+@pytest.mark.parametrize(
+    ("served", "difference"),
+    [
+        ([prediction(0.9)], ""),
+        ([prediction(0.90001)], ""),
+        ([prediction(0.8)], "probabilities"),
+        ([prediction(float("nan"))], "probabilities"),
+        ([prediction(0.9, valid=False)], "image 0"),
+        ([prediction(0.9, label="bright")], "'bright', not 'dark'"),
+        ([], "0 answers for 1"),
+    ],
+)
+def test_differences_are_named(served, difference):
+    found = serving_check.compare([prediction(0.9)], served)
+    assert difference in found
+    assert bool(found) == bool(difference)
+
+
+def test_a_destination_that_is_a_uri_is_refused():
+    with pytest.raises(ValueError, match="folder of this machine"):
+        PushConfig(destination="gs://bucket/models")
+
+
+def test_the_push_config_survives_json():
+    config = PushConfig(destination="models", warmup_batch_sizes=(1, 4))
+    assert PushConfig.model_validate_json(config.model_dump_json()) == config
+    assert json.loads(config.model_dump_json())["warmup_batch_sizes"] == [1, 4]

@@ -1,0 +1,140 @@
+"""One pipeline, run again and again as its world changes; each test goes on from the last."""
+
+import random
+import shutil
+
+import pytest
+import tensorflow as tf
+
+import pipeline
+from components.fingerprint import model_digest
+from runner.session import exit_code
+from tests.workspace import Workspace, cached
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return Workspace(tmp_path_factory.mktemp("runs"))
+
+
+def run(workspace, **sections):
+    summary = pipeline.run(workspace.recipe(**sections), "recipe.yaml")
+    assert summary == workspace.summary()
+    return summary
+
+
+@pytest.fixture(scope="module")
+def first(workspace):
+    return run(workspace)
+
+
+def test_a_first_run_pushes_a_model_that_answers(workspace, first):
+    assert first["status"] == "pushed"
+    assert exit_code(first["status"]) == 0
+    assert sum(first["examples"].values()) == 240
+    assert not any(cached(first).values())
+    assert first["metrics"]["accuracy"] >= 0.5
+    assert first["baseline_metrics"] is None
+    assert workspace.versions() == [first["pushed_version"]]
+    signature = tf.saved_model.load(first["pushed_path"]).signatures["serving_default"]
+    images = sorted((workspace.data / "images").iterdir())
+    answer = signature(image_bytes=tf.constant([path.read_bytes() for path in images[:50]]))
+    assert answer["valid"].numpy().all()
+    assert len(set(answer["label"].numpy())) > 5
+    warm_up = workspace.serving / str(first["pushed_version"]) / "assets.extra"
+    assert (warm_up / "tf_serving_warmup_requests").stat().st_size > 100
+
+
+def test_the_report_stands_on_its_own(workspace, first):
+    page = (workspace.runs / "small" / first["run_id"] / "report.html").read_text()
+    assert "data:image/" in page
+    assert 'src="http' not in page
+    assert first["run_id"] in first["report"]
+
+
+def test_an_identical_second_run_trains_and_pushes_nothing_even_if_it_must_improve(
+    workspace, first
+):
+    second = run(workspace, evaluation={"thresholds": {"accuracy": {"min_improvement": 0.01}}})
+    assert second["status"] == "unchanged"
+    assert exit_code(second["status"]) == 0
+    assert second["pushed_version"] == first["pushed_version"]
+    assert workspace.versions() == [first["pushed_version"]]
+    names = ("ImageExampleGen", "StatisticsGen", "SchemaGen", "Transform", "Trainer")
+    assert all(cached(second)[name] for name in names)
+    assert not cached(second)["Pusher"]
+
+
+def test_a_worse_model_does_not_replace_a_better_one(workspace, first):
+    worse = run(
+        workspace,
+        trainer={"weights": "none", "head_epochs": 1},
+        evaluation={"thresholds": {"accuracy": {"min": 0.0, "min_improvement": 0.0}}},
+    )
+    assert worse["status"] == "not_blessed"
+    assert exit_code(worse["status"]) == 3
+    assert "change of accuracy" in worse["error"]
+    assert worse["baseline_metrics"]["accuracy"] > worse["metrics"]["accuracy"]
+    assert workspace.versions() == [first["pushed_version"]]
+    assert cached(worse)["Transform"]
+    assert not cached(worse)["Trainer"]
+
+
+def test_an_emptied_serving_folder_is_filled_again(workspace, first):
+    digest = model_digest(workspace.serving / str(first["pushed_version"]))
+    shutil.rmtree(workspace.serving)
+    again = run(workspace)
+    assert again["status"] == "pushed"
+    assert cached(again)["Trainer"]
+    (version,) = workspace.versions()
+    assert version > first["pushed_version"]
+    assert model_digest(workspace.serving / str(version)) == digest
+
+
+def test_one_changed_image_runs_everything_from_ingest_on(workspace, first):
+    images = sorted((workspace.data / "images").iterdir())
+    original = images[0].read_bytes()
+    images[0].write_bytes(images[1].read_bytes())
+    try:
+        changed = run(workspace, trainer={"head_epochs": 1})
+    finally:
+        images[0].write_bytes(original)
+    names = ("ImageExampleGen", "StatisticsGen", "Transform", "Trainer", "Evaluator")
+    assert not any(cached(changed)[name] for name in names)
+
+
+def test_unusable_rows_above_the_limit_stop_the_run_and_are_kept(workspace, first):
+    versions = workspace.versions()
+    table = workspace.data / "labels.csv"
+    original = table.read_text()
+    table.write_text(original + "".join(f"missing/{n}.png,3,block_01\n" for n in range(40)))
+    try:
+        stopped = run(workspace)
+    finally:
+        table.write_text(original)
+    assert stopped["status"] == "failed"
+    assert exit_code(stopped["status"]) == 1
+    assert stopped["error"].startswith("DataGate: data.max_quarantined: 40 of 280 rows")
+    assert stopped["examples"]["quarantined"] == 40
+    assert [node["name"] for node in stopped["components"]][-1] == "DataGate"
+    assert workspace.versions() == versions
+    kept = list((workspace.runs / "small" / "artifacts").rglob("quarantine.jsonl"))
+    assert any("missing/39.png" in path.read_text() for path in kept)
+
+
+def test_shuffled_labels_are_not_blessed_and_nothing_is_pushed(tmp_path):
+    workspace = Workspace(tmp_path)
+    table = workspace.data / "labels.csv"
+    header, *rows = table.read_text().splitlines()
+    paths, labels, sources = zip(*(row.split(",") for row in rows), strict=True)
+    shuffled = random.Random(1).sample(labels, len(labels))
+    lines = [",".join(row) for row in zip(paths, shuffled, sources, strict=True)]
+    table.write_text("\n".join([header, *lines]) + "\n")
+    summary = run(workspace)
+    assert summary["status"] == "not_blessed"
+    assert exit_code(summary["status"]) == 3
+    assert summary["metrics"]["accuracy"] < 0.35
+    assert workspace.versions() == []
+    assert summary["pushed_version"] is None

@@ -1,0 +1,91 @@
+"""SavedModels of every make, loaded and asked without a server."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorflow.core.protobuf import saved_model_pb2
+
+from serving.model_server.errors import FailedPrecondition, NotFound
+from serving.model_server.saved_model import SavedModelServable
+from tests.serving.models import save_constant
+
+X = {"x": np.array([1, 2], np.float32)}
+
+
+@pytest.fixture
+def path(tmp_path):
+    save_constant(tmp_path / "1", 5)
+    return tmp_path / "1"
+
+
+def save_with_tf1(path, tags):
+    """Half plus two, as TensorFlow 1 saved it: a graph, a session, tags."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None], "x")
+        half = v1.get_variable("half", initializer=0.5, use_resource=False)
+        session.run(v1.global_variables_initializer())
+        signature = v1.saved_model.build_signature_def(
+            {"x": v1.saved_model.build_tensor_info(x)},
+            {"y": v1.saved_model.build_tensor_info(x * half + 2)},
+            "tensorflow/serving/predict",
+        )
+        builder = v1.saved_model.Builder(str(path))
+        builder.add_meta_graph_and_variables(session, tags, {"serving_default": signature})
+        builder.save()
+
+
+def test_model_made_by_tensorflow_2(path):
+    servable = SavedModelServable(path)
+    assert servable.run("serving_default", X)["value"].tolist() == [5, 5]
+    assert servable.signature_defs["serving_default"].inputs["x"].dtype == tf.float32
+
+
+def test_model_made_by_tensorflow_1(tmp_path):
+    save_with_tf1(tmp_path / "1", ["serve"])
+    servable = SavedModelServable(tmp_path / "1")
+    assert servable.run("serving_default", X)["y"].tolist() == [2.5, 3]
+
+
+def test_model_as_text(path):
+    saved_model = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    (path / "saved_model.pbtxt").write_text(text_format.MessageToString(saved_model))
+    (path / "saved_model.pb").unlink()
+    assert SavedModelServable(path).run("serving_default", X)["value"].tolist() == [5, 5]
+
+
+def test_model_that_is_not_for_serving(tmp_path):
+    save_with_tf1(tmp_path / "1", ["train"])
+    with pytest.raises(NotFound, match=r"matching supplied tags: \{ serve \}"):
+        SavedModelServable(tmp_path / "1")
+
+
+def test_folder_without_a_model(tmp_path):
+    with pytest.raises(NotFound, match=r"Could not find SavedModel .pb or .pbtxt"):
+        SavedModelServable(tmp_path)
+
+
+def test_signature_that_is_listed_but_cannot_be_called(path):
+    servable = SavedModelServable(path)
+    assert "__saved_model_init_op" in servable.signature_defs
+    with pytest.raises(FailedPrecondition, match='key "__saved_model_init_op" not found'):
+        servable.run("__saved_model_init_op", {})
+
+
+def test_string_scalar(tmp_path):
+    class Greeter(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([], tf.string, "name")])
+        def greet(self, name):
+            return {"text": tf.strings.join(["hello ", name])}
+
+    greeter = Greeter()
+    tf.saved_model.save(greeter, str(tmp_path), {"greet": greeter.greet})
+    name = np.array(b"you\x00", object)
+    (text,) = SavedModelServable(tmp_path).run("greet", {"name": name}).values()
+    assert (text.shape, text.dtype, text[()]) == ((), object, b"hello you\x00")
+
+
+def test_shape_that_contradicts_the_signature_is_the_models_affair(path):
+    inputs = {"x": np.zeros((1, 2), np.float32)}
+    assert SavedModelServable(path).run("serving_default", inputs)["value"].tolist() == [[5, 5]]
