@@ -125,35 +125,33 @@ def summarize(scores: Sequence[Score]) -> dict[str, Any]:
     }
 
 
-def run(config: TrainerConfig, seeds: int, few_seeds: int) -> dict[str, dict[str, Any]]:
-    """Every row of the table: `"<images>, <variant>"` to its summary."""
+def run(config: TrainerConfig, seeds: int, few_seeds: int) -> list[dict[str, Any]]:
+    """Every row of the table."""
     digits = read_digits()
     few = _replace(config, head_epochs=FEW_EPOCHS[0], fine_tune_epochs=FEW_EPOCHS[1])
     halves = [("all 1,437", None, config, seeds), (f"{FEW} a class", FEW, few, few_seeds)]
-    rows = {}
+    rows = []
     for images, per_class, base, count in halves:
         for variant, varied in variants(base).items():
             scores = [
                 measure(_replace(varied, seed=seed), *split(digits, seed, per_class))
                 for seed in range(1, count + 1)
             ]
-            rows[f"{images}, {variant}"] = {"epochs": _epochs(varied), **summarize(scores)}
+            epochs = varied.head_epochs + varied.fine_tune_epochs
+            summary = summarize(scores)
+            rows.append({"images": images, "weights": variant, "epochs": epochs, **summary})
     return rows
 
 
-def _epochs(config: TrainerConfig) -> int:
-    return config.head_epochs + config.fine_tune_epochs
-
-
-def print_table(rows: Mapping[str, Mapping[str, Any]], seeds: int, few_seeds: int) -> None:
+def print_table(rows: Sequence[Mapping[str, Any]], seeds: int, few_seeds: int) -> None:
     """The rows as people read them."""
     table = Table(title=f"Held-out digits named right ({seeds} and {few_seeds} seeds)")
     for column in ("images", "weights", "epochs", "accuracy", "seconds"):
         table.add_column(column, justify="left" if column in ("images", "weights") else "right")
-    for name, row in rows.items():
-        images, weights = name.rsplit(", ", 2)[0], name.split(", ", 1)[1]
+    for row in rows:
         accuracy = f"{row['accuracy']:.3f} ± {row['sd']:.3f}"
-        table.add_row(images, weights, str(row["epochs"]), accuracy, f"{row['seconds']:.0f}")
+        seconds = f"{row['seconds']:.0f}"
+        table.add_row(row["images"], row["weights"], str(row["epochs"]), accuracy, seconds)
     Console(width=100).print(table)
 
 
@@ -161,8 +159,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints the table, and writes it as JSON when asked to."""
     parser = argparse.ArgumentParser(prog="benchmarks.transfer", description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("configs/digits.yaml"))
-    parser.add_argument("--seeds", type=int, default=1, help="trainings on all images")
-    parser.add_argument("--few-seeds", type=int, default=5, help="trainings on 10 a class")
+    parser.add_argument("--seeds", type=int, default=2, help="trainings on all images")
+    parser.add_argument("--few-seeds", type=int, default=3, help="trainings on 10 a class")
     parser.add_argument("--json", type=Path, help="file to write the numbers to")
     options = parser.parse_args(arguments)
     config = TrainerConfig(**yaml.safe_load(options.config.read_text())["trainer"])

@@ -1,5 +1,6 @@
 """The record of one training: what `history.json` holds."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -29,6 +30,10 @@ class EpochRecord:
     seconds: float
 
 
+def _number_or_infinity(value: float) -> float:
+    return math.inf if math.isnan(value) else value
+
+
 @dataclass
 class History:
     """All epochs, which of them was kept, and how long everything took."""
@@ -39,7 +44,7 @@ class History:
     @property
     def best(self) -> EpochRecord:
         """The first epoch with the lowest `val_loss`; its weights are the model's."""
-        return min(self.epochs, key=lambda record: record.val_loss)
+        return min(self.epochs, key=lambda record: _number_or_infinity(record.val_loss))
 
     def to_dict(self, config: dict[str, Any]) -> dict[str, Any]:
         """The content of `history.json`, for a training with `config`."""

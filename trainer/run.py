@@ -23,6 +23,9 @@ HISTORY_FILE = "history.json"
 def run_fn(fn_args: Any) -> None:
     """Trains on Transform's output and exports the model with its serving signatures.
 
+    The seed fixes initial weights, order, augmentation and dropout. The last digits of a result
+    still vary, because threads add up floats in whatever order they finish.
+
     Args:
         fn_args: TFX's `FnArgs`; `custom_config` holds the recipe's sections `trainer` and
             `transform`.

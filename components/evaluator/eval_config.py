@@ -64,7 +64,7 @@ def _metrics_specs(config: EvaluationConfig, classes: int) -> list[tfma.MetricsS
     ]
     if classes <= MAX_CLASSES_FOR_AUC:
         every_class = tfma.AggregationOptions(
-            macro_average=True, class_weights={index: 1.0 for index in range(classes)}
+            macro_average=True, class_weights=dict.fromkeys(range(classes), 1.0)
         )
         metric = _metric("auc", config.thresholds.get("auc"))
         specs.append(tfma.MetricsSpec(metrics=[metric], aggregate=every_class))

@@ -65,7 +65,7 @@ def describe_failures(results: Mapping[str, Any]) -> str:
 
 def _metrics(result: tfma.EvalResult) -> dict[str, Any]:
     overall: dict[str, float | None] = {}
-    slices = []
+    slices: list[dict[str, Any]] = []
     for key, by_output in result.slicing_metrics:
         metrics = _plain(by_output)
         if not key:

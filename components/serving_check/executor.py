@@ -79,7 +79,7 @@ def predict_served(model: Path, images: Sequence[bytes]) -> dict[str, list[Predi
         (Path(base) / "1").symlink_to(model.resolve(), target_is_directory=True)
         config = ServerConfig(
             model_name=MODEL_NAME,
-            model_base_path=base,
+            model_base_path=Path(base),
             rest_port=0,
             grpc_port=0,
             # A model that does not load now will not load in a minute.

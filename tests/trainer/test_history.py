@@ -12,6 +12,11 @@ def test_best_is_the_first_epoch_with_the_lowest_validation_loss():
     assert history.best.epoch == 2
 
 
+def test_epoch_that_diverged_is_not_the_best():
+    history = History([record(1, float("nan")), record(2, 0.2), record(3, float("nan"))])
+    assert history.best.epoch == 2
+
+
 def test_content_of_the_file():
     history = History([record(1, 0.3)], seconds=2.34567)
     content = json.loads(json.dumps(history.to_dict({"seed": 1})))

@@ -114,6 +114,6 @@ class KeepBest(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def restore(self, model: keras.Model) -> None:
-        """Puts the best weights into `model`; without any finite `val_loss` nothing changes."""
+        """Puts the best weights into `model`; nothing changes if no `val_loss` was finite."""
         if self._best_weights is not None:
             model.set_weights(self._best_weights)

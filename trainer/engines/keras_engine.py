@@ -1,6 +1,7 @@
 """Training with Keras: the head first, then the top of the backbone as well."""
 
 import importlib.util
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from trainer.config import TrainerConfig
 from trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest
+from trainer.errors import TrainerError
 from trainer.history import History, Phase
 from trainer.model import BACKBONE
 
@@ -52,6 +54,9 @@ def train(
 
     Returns:
         Losses, accuracies and seconds of every epoch.
+
+    Raises:
+        TrainerError: No epoch ended with a finite `val_loss`.
     """
     started = time.monotonic()
     encode = _label_encoder(model)
@@ -73,6 +78,12 @@ def train(
                 keep_best,
                 *_tensorboard(log_folder, plan.phase),
             ],
+        )
+    if not math.isfinite(history.best.val_loss):
+        raise TrainerError(
+            f"val_loss was {history.best.val_loss} in every epoch; lower head_learning_rate "
+            f"{config.head_learning_rate:g} and fine_tune_learning_rate "
+            f"{config.fine_tune_learning_rate:g}"
         )
     keep_best.restore(model)
     history.seconds = time.monotonic() - started

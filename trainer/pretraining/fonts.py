@@ -15,12 +15,13 @@ fonts-comfortaa fonts-comic-neue fonts-dkg-handwriting fonts-breip fonts-bwht fo
 fonts-femkeklaver fonts-humor-sans fonts-joscelyn fonts-kaushanscript fonts-klee fonts-kristi
 fonts-leckerli-one fonts-lobster fonts-lobstertwo fonts-rufscript fonts-havana fonts-sjfonts
 fonts-ecolier-court fonts-dosis fonts-cabin fonts-karla fonts-jura fonts-play fonts-sil-andika
-fonts-sil-gentium-basic fonts-ebgaramond fonts-inconsolata fonts-hack fonts-roboto-unhinted fonts-
-roboto-slab fonts-oldstandard fonts-linuxlibertine fonts-routed-gothic fonts-osifont fonts-
-national-park fonts-georgewilliams fonts-dustin fonts-ocr-a fonts-opendyslexic fonts-tomsontalks
-fonts-averia-sans-gwf fonts-averia-serif-gwf fonts-beteckna fonts-bebas-neue fonts-anonymous-pro
-fonts-isabella fonts-essays1743 fonts-monofur fonts-radisnoir fonts-okolaks fonts-yanone-
-kaffeesatz fonts-urw-base35 fonts-tuffy fonts-tlwg-purisa-ttf fonts-dejavu-core fonts-dejavu-extra
+fonts-sil-gentium-basic fonts-ebgaramond fonts-inconsolata fonts-hack fonts-roboto-unhinted
+fonts-roboto-slab fonts-oldstandard fonts-linuxlibertine fonts-routed-gothic fonts-osifont
+fonts-national-park fonts-georgewilliams fonts-dustin fonts-ocr-a fonts-opendyslexic
+fonts-tomsontalks fonts-averia-sans-gwf fonts-averia-serif-gwf fonts-beteckna fonts-bebas-neue
+fonts-anonymous-pro fonts-isabella fonts-essays1743 fonts-monofur fonts-radisnoir fonts-okolaks
+fonts-yanone-kaffeesatz fonts-urw-base35 fonts-tuffy fonts-tlwg-purisa-ttf fonts-dejavu-core
+fonts-dejavu-extra
 """
 """What to install on Debian 12 (apt-get install) for the fonts of the shipped weights."""
 

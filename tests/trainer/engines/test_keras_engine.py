@@ -6,6 +6,7 @@ import tensorflow as tf
 from samples.digits import encode_png, select_digits
 from trainer.config import AugmentationConfig, TrainerConfig
 from trainer.engines.keras_engine import plan_phases, set_trainable, train
+from trainer.errors import TrainerError
 from trainer.input import eval_batches, train_batches
 from trainer.model import BACKBONE, build_model
 from transform.images import decode_images
@@ -68,6 +69,16 @@ def test_head_phase_leaves_the_backbone_as_it_was(tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
     assert [record.phase for record in history.epochs] == ["head"]
     assert history.seconds > 0
+
+
+def test_training_that_diverges_says_what_to_lower():
+    images, labels = digits(2, 2, 32)
+    config = TrainerConfig(**SMALL, weights="none", head_epochs=1, fine_tune_epochs=0)
+    model = build_model(config, 2, 32, 32)
+    model.layers[-1].set_weights([np.full_like(w, np.nan) for w in model.layers[-1].get_weights()])
+    batches = eval_batches(tf.data.Dataset.from_tensor_slices((images, labels)), config)
+    with pytest.raises(TrainerError, match="val_loss was nan in every epoch; lower head_learning"):
+        train(model, batches, batches, config)
 
 
 def test_model_ends_with_the_best_epochs_weights_and_sigmoid_trains():

@@ -40,6 +40,7 @@ def test_case_can_be_left_out_of_the_accuracy():
     assert held_out_accuracy(Naming(), np.zeros((4, 1)), labels) == (0.25, 0.75)
 
 
+@pytest.mark.e2e
 def test_command_writes_weights_and_record(fonts_folder, capsys):
     output = fonts_folder / "out" / "tiny.weights.h5"
     arguments = ["--fonts", str(fonts_folder), "--output", str(output), "--seed", "3"]
