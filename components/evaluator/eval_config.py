@@ -1,6 +1,6 @@
 """From the recipe's `evaluation` section to TFMA's EvalConfig."""
 
-import tensorflow_model_analysis as tfma
+from tensorflow_model_analysis.proto import config_pb2
 
 from components.evaluator.config import EvaluationConfig, Metric, Threshold
 from transform import features
@@ -20,7 +20,7 @@ MAX_CLASSES_FOR_AUC = 1000
 """One-against-rest AUC keeps a histogram a class; beyond this it costs more than it tells."""
 
 
-def build_eval_config(config: EvaluationConfig, classes: int) -> tfma.EvalConfig:
+def build_eval_config(config: EvaluationConfig, classes: int) -> config_pb2.EvalConfig:
     """Builds TFMA's configuration.
 
     Args:
@@ -30,18 +30,18 @@ def build_eval_config(config: EvaluationConfig, classes: int) -> tfma.EvalConfig
     Returns:
         An EvalConfig with the models `candidate` and `baseline`.
     """
-    return tfma.EvalConfig(
+    return config_pb2.EvalConfig(
         model_specs=[_model_spec(CANDIDATE), _model_spec(BASELINE, is_baseline=True)],
         slicing_specs=[
-            tfma.SlicingSpec(),
-            *(tfma.SlicingSpec(feature_keys=[name]) for name in config.slices),
+            config_pb2.SlicingSpec(),
+            *(config_pb2.SlicingSpec(feature_keys=[name]) for name in config.slices),
         ],
         metrics_specs=_metrics_specs(config, classes),
     )
 
 
-def _model_spec(name: str, is_baseline: bool = False) -> tfma.ModelSpec:
-    return tfma.ModelSpec(
+def _model_spec(name: str, is_baseline: bool = False) -> config_pb2.ModelSpec:
+    return config_pb2.ModelSpec(
         name=name,
         is_baseline=is_baseline,
         signature_name=SIGNATURE,
@@ -51,28 +51,30 @@ def _model_spec(name: str, is_baseline: bool = False) -> tfma.ModelSpec:
     )
 
 
-def _metrics_specs(config: EvaluationConfig, classes: int) -> list[tfma.MetricsSpec]:
+def _metrics_specs(config: EvaluationConfig, classes: int) -> list[config_pb2.MetricsSpec]:
     plain: tuple[Metric, ...] = ("accuracy", "loss")
     specs = [
-        tfma.MetricsSpec(
+        config_pb2.MetricsSpec(
             metrics=[
                 *(_metric(name, config.thresholds.get(name)) for name in plain),
-                tfma.MetricConfig(class_name="ExampleCount"),
-                tfma.MetricConfig(class_name="MultiClassConfusionMatrixPlot"),
+                config_pb2.MetricConfig(class_name="ExampleCount"),
+                config_pb2.MetricConfig(class_name="MultiClassConfusionMatrixPlot"),
             ]
         )
     ]
     if classes <= MAX_CLASSES_FOR_AUC:
-        every_class = tfma.AggregationOptions(
+        every_class = config_pb2.AggregationOptions(
             macro_average=True, class_weights=dict.fromkeys(range(classes), 1.0)
         )
         metric = _metric("auc", config.thresholds.get("auc"))
-        specs.append(tfma.MetricsSpec(metrics=[metric], aggregate=every_class))
+        specs.append(config_pb2.MetricsSpec(metrics=[metric], aggregate=every_class))
     return specs
 
 
-def _metric(name: Metric, threshold: Threshold | None) -> tfma.MetricConfig:
-    metric = tfma.MetricConfig(class_name=METRIC_CLASSES[name], config=f'{{"name": "{name}"}}')
+def _metric(name: Metric, threshold: Threshold | None) -> config_pb2.MetricConfig:
+    metric = config_pb2.MetricConfig(
+        class_name=METRIC_CLASSES[name], config=f'{{"name": "{name}"}}'
+    )
     if threshold:
         # A plain `threshold` would bound every slice as well.
         bound = metric.per_slice_thresholds.add()
@@ -81,15 +83,15 @@ def _metric(name: Metric, threshold: Threshold | None) -> tfma.MetricConfig:
     return metric
 
 
-def _threshold(threshold: Threshold, smaller_is_better: bool) -> tfma.MetricThreshold:
-    result = tfma.MetricThreshold()
+def _threshold(threshold: Threshold, smaller_is_better: bool) -> config_pb2.MetricThreshold:
+    result = config_pb2.MetricThreshold()
     if threshold.min is not None:
         result.value_threshold.lower_bound.value = threshold.min
     if threshold.max is not None:
         result.value_threshold.upper_bound.value = threshold.max
     if threshold.min_improvement is not None:
         sign = -1.0 if smaller_is_better else 1.0
-        direction = tfma.MetricDirection
+        direction = config_pb2.MetricDirection
         result.change_threshold.direction = (
             direction.LOWER_IS_BETTER if smaller_is_better else direction.HIGHER_IS_BETTER
         )

@@ -3,7 +3,8 @@
 Schema:
     candidate, baseline: `{"overall": {metric: value}, "slices": [{"slice": "label:3",
         "metrics": {metric: value}}]}`; `baseline` is null where none was compared with.
-    confusion_matrix: `{"classes": [name], "counts": [[int]]}`, rows true, columns predicted.
+    confusion_matrix: `{"classes": [name], "counts": [[int]]}`, rows true, columns predicted, in
+        the order of the names, numbers by value.
     gate: `{"blessed": bool, "baseline": state, "failures": [{"metric", "slice", "kind":
         "absolute" | "change", "bound": str, "value": float or null}]}`.
 """
@@ -44,7 +45,7 @@ def read_results(folder: str, classes: list[str], baseline: str, bounded: bool) 
             if compared
             else None
         ),
-        "confusion_matrix": {"classes": classes, "counts": _confusion(candidate, len(classes))},
+        "confusion_matrix": _sort_by_name(classes, _confusion(candidate, len(classes))),
         "gate": {
             "blessed": bool(validation.validation_ok) or not bounded,
             "baseline": baseline,
@@ -113,6 +114,15 @@ def _confusion(result: tfma.EvalResult, classes: int) -> list[list[int]]:
                     if 0 <= actual < classes and 0 <= predicted < classes:
                         counts[actual][predicted] += int(entry.get("numWeightedExamples", 0))
     return counts
+
+
+def _sort_by_name(classes: list[str], counts: list[list[int]]) -> dict[str, Any]:
+    numbers = all(name.isdecimal() for name in classes)
+    order = sorted(range(len(classes)), key=lambda i: int(classes[i]) if numbers else classes[i])
+    return {
+        "classes": [classes[index] for index in order],
+        "counts": [[counts[row][column] for column in order] for row in order],
+    }
 
 
 def _entries(plots: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,0 +1,37 @@
+"""The recipes that the project ships."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from config import ConfigError, Recipe, load_recipe, parse_recipe
+
+RECIPES = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_shipped_recipes_are_valid_and_say_their_command(path):
+    recipe = load_recipe(path)
+    assert f"python pipeline.py --config configs/{path.name}" in path.read_text()
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_recipes_cannot_be_changed_once_made():
+    recipe = load_recipe(RECIPES[0])
+    for section in (recipe, recipe.data, recipe.trainer, recipe.evaluation, recipe.push):
+        assert isinstance(section, BaseModel)
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(section, next(iter(type(section).model_fields)), None)
+
+
+def test_every_fault_gets_a_line_of_its_own():
+    content = yaml.safe_load(RECIPES[0].read_text())
+    content["trainer"]["batch_size"] = 0
+    content["data"]["formats"] = "csv"
+    del content["push"]
+    with pytest.raises(ConfigError) as caught:
+        parse_recipe(content)
+    lines = sorted(str(caught.value).splitlines())
+    assert [line.split(":")[0] for line in lines] == ["data.formats", "push", "trainer.batch_size"]
