@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,20 +69,35 @@ def open_place(home: Path) -> Iterator[RunPlace]:
         RunBusyError: Another process holds the lock.
         RunError: The folder cannot be made.
     """
-    place = RunPlace(home, f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}")
+    _make_home(home)
+    with _locked(home):
+        place = _make_folder(home)
+        try:
+            yield place
+        finally:
+            with contextlib.suppress(OSError):
+                place.folder.rmdir()
+
+
+def _make_home(home: Path) -> None:
     try:
-        place.folder.mkdir(parents=True)
+        home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(
-            f"runs_folder: cannot make {str(place.folder)!r} ({error.strerror}); "
+            f"runs_folder: cannot make {str(home)!r} ({error.strerror}); "
             "give a folder that can be written to"
         ) from error
-    try:
-        with _locked(home):
-            yield place
-    finally:
-        with contextlib.suppress(OSError):
-            place.folder.rmdir()
+
+
+def _make_folder(home: Path) -> RunPlace:
+    """A folder named by the time; runs of the same second get a number behind it."""
+    now = time.strftime("%Y%m%d-%H%M%S")
+    for run_id in (now, *(f"{now}-{number}" for number in range(2, 1000))):
+        place = RunPlace(home, run_id)
+        with contextlib.suppress(FileExistsError):
+            place.folder.mkdir()
+            return place
+    raise RunError(f"runs_folder: {str(home)!r} has a thousand runs of one second")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,138 @@
+import fcntl
+import io
+import json
+
+import pytest
+from tfx.types import standard_artifacts
+
+from components.artifacts import Quarantine, Report
+from runner.nodes import NodeResult
+from runner.session import RunBusyError, RunError, RunSession, exit_code, open_place
+from runner.summary import summarize
+from runner.terminal import Terminal
+from tests.artifacts import make_artifact
+
+NODES = ["ImageExampleGen", "Evaluator", "Pusher", "RunReport"]
+
+
+def node_results(folder, state="pushed"):
+    """Results of a run whose nodes all ran."""
+    examples = make_artifact(standard_artifacts.Examples, folder / "examples")
+    examples.set_int_custom_property("examples_train", 80)
+    examples.set_int_custom_property("examples_eval", 20)
+    quarantine = make_artifact(Quarantine, folder / "quarantine")
+    quarantine.set_int_custom_property("quarantined", 3)
+    evaluation = make_artifact(standard_artifacts.ModelEvaluation, folder / "evaluation")
+    (folder / "evaluation").mkdir()
+    metrics = {
+        "candidate": {"overall": {"accuracy": 0.9, "auc": None}},
+        "baseline": {"overall": {"accuracy": 0.8, "auc": 0.7}},
+    }
+    (folder / "evaluation" / "metrics.json").write_text(json.dumps(metrics))
+    pushed = make_artifact(standard_artifacts.PushedModel, folder / "pushed")
+    pushed.set_string_custom_property("push_state", state)
+    pushed.set_int_custom_property("pushed_version", 7)
+    pushed.set_string_custom_property("pushed_destination", "models/7")
+    pushed.set_string_custom_property("reason", "poor [bold]" if state == "not_blessed" else "")
+    report = make_artifact(Report, folder / "report")
+    (folder / "report").mkdir()
+    (folder / "report" / "index.html").write_text("<p>a page")
+    outputs = [
+        {"examples": [examples], "quarantine": [quarantine]},
+        {"evaluation_result": [evaluation]},
+        {"pushed_model": [pushed]},
+        {"report": [report]},
+    ]
+    return [
+        NodeResult(name, 1.23456, "cached" if index == 0 else "run", "", made)
+        for index, (name, made) in enumerate(zip(NODES, outputs, strict=True))
+    ]
+
+
+def test_a_summary_of_a_whole_run(tmp_path):
+    summary = summarize(node_results(tmp_path), NODES)
+    assert summary == {
+        "status": "pushed",
+        "error": "",
+        "components": [
+            {"name": name, "seconds": 1.235, "cached": name == "ImageExampleGen"} for name in NODES
+        ],
+        "examples": {"train": 80, "eval": 20, "quarantined": 3},
+        "metrics": {"accuracy": 0.9, "auc": None},
+        "baseline_metrics": {"accuracy": 0.8, "auc": 0.7},
+        "pushed_version": 7,
+        "pushed_path": "models/7",
+    }
+
+
+def test_a_node_that_failed_or_never_ran_makes_the_run_fail(tmp_path):
+    results = node_results(tmp_path)
+    failed = [*results[:1], NodeResult("Evaluator", 2.0, "failed", "no room")]
+    summary = summarize(failed, NODES)
+    assert (summary["status"], summary["error"]) == ("failed", "Evaluator: no room")
+    assert summary["examples"]["quarantined"] == 3
+    assert summary["metrics"] is None
+    unfinished = summarize(results[:3], NODES)
+    assert (unfinished["status"], unfinished["error"]) == ("failed", "RunReport did not run")
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [("pushed", 0), ("unchanged", 0), ("failed", 1), ("not_blessed", 3)]
+)
+def test_exit_codes(state, code):
+    assert exit_code(state) == code
+
+
+def test_a_session_writes_shows_and_points_to_the_latest(tmp_path):
+    stream = io.StringIO()
+    with open_place(tmp_path / "home") as place:
+        session = RunSession(place, Terminal(stream), {"config": "r.yaml", "recipe": {}})
+        session.started(103, 10)
+        session.expect(NODES)
+        for result in node_results(tmp_path, "not_blessed"):
+            session.node_ended(result)
+        summary = session.finish()
+    latest = tmp_path / "home" / "latest"
+    assert latest.is_symlink()
+    assert json.loads((latest / "summary.json").read_text()) == summary
+    assert (latest / "report.html").read_text() == "<p>a page"
+    assert summary["error"] == "poor [bold]"
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == f"run {place.run_id}: 103 rows, 10 classes"
+    assert lines[1] == "ImageExampleGen       1.2 s  cached"
+    assert "examples  80 train, 20 eval, 3 quarantined" in lines
+    assert "accuracy     0.9000    0.8000  +0.1000" in lines
+    assert "verdict   not blessed: nothing was pushed (poor [bold])" in lines
+    assert not any("auc" in line for line in lines)
+
+
+def test_a_second_run_moves_the_pointer(tmp_path):
+    for _ in range(2):
+        with open_place(tmp_path) as place:
+            session = RunSession(place, Terminal(io.StringIO()), {})
+            session.finish("stopped")
+            (place.folder / "summary.json").unlink()
+    assert (tmp_path / "latest").resolve() == place.folder.resolve()
+
+
+def test_an_error_outside_of_a_node_is_in_the_summary(tmp_path):
+    with open_place(tmp_path) as place:
+        summary = RunSession(place, Terminal(io.StringIO()), {}).finish("OSError: disk full")
+    assert (summary["status"], summary["error"]) == ("failed", "OSError: disk full")
+    assert summary["report"] is None
+
+
+def test_an_empty_run_leaves_no_folder_and_a_busy_pipeline_is_refused(tmp_path):
+    with open_place(tmp_path) as place:
+        assert place.folder.is_dir()
+        with pytest.raises(RunBusyError, match="another run"), open_place(tmp_path):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    with (tmp_path / ".lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_place_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="runs_folder: cannot make"), open_place(tmp_path / "file"):
+        pass
