@@ -72,6 +72,9 @@ class TrainerConfig(BaseModel):
             shift in fine-tuning. True suits few images close to the pretraining data.
         batch_norm_momentum: How slowly its statistics follow the batches otherwise. Keras has 0.999
             in the MobileNets, which needs thousands of steps.
+        weight_average: Momentum of an exponential moving average of the weights, updated at every
+            step, 0 for none. The average is what is validated, kept and exported; about
+            1 / (1 - momentum) steps should be an epoch or less.
         early_stopping_patience: Epochs of a phase without a better `val_loss` before the phase
             ends; null for never. The weights of the best epoch are kept either way.
         cache_images: Whether decoded images are kept in memory after the first epoch: height x
@@ -96,6 +99,7 @@ class TrainerConfig(BaseModel):
     fine_tune_fraction: float = Field(default=0.3, gt=0, le=1)
     freeze_batch_norm: bool = True
     batch_norm_momentum: float = Field(default=0.9, ge=0, lt=1)
+    weight_average: float = Field(default=0.0, ge=0, lt=1)
     early_stopping_patience: int | None = Field(default=5, ge=1)
     cache_images: bool = True
 

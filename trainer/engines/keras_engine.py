@@ -67,6 +67,7 @@ def train(
     for plan in plans:
         set_trainable(model, plan.phase, config)
         _compile(model, plan, config)
+        _make_variables(model, eval_batches)
         model.fit(
             train_batches,
             validation_data=eval_batches,
@@ -74,6 +75,8 @@ def train(
             verbose=0,
             callbacks=[
                 CosineDecay(plan.learning_rate, plan.epochs),
+                # Before those that look at the weights: at an epoch's end it puts the average in.
+                *_weight_average(config),
                 EpochLog(history, plan.phase, total),
                 keep_best,
                 *_tensorboard(log_folder, plan.phase),
@@ -110,11 +113,31 @@ def _compile(model: keras.Model, plan: PhasePlan, config: TrainerConfig) -> None
     binary = model.output_shape[-1] == 1
     loss = keras.losses.BinaryCrossentropy if binary else keras.losses.CategoricalCrossentropy
     model.compile(
-        optimizer=keras.optimizers.Adam(plan.learning_rate),
+        optimizer=keras.optimizers.Adam(
+            plan.learning_rate,
+            use_ema=config.weight_average > 0,
+            ema_momentum=config.weight_average,
+        ),
         loss=loss(label_smoothing=config.label_smoothing),
         metrics=["accuracy"],
         jit_compile="auto" if tf.config.list_physical_devices("GPU") else False,
     )
+
+
+def _make_variables(model: keras.Model, eval_batches: tf.data.Dataset) -> None:
+    """Makes the optimizer's and the metrics' variables before the training step is traced.
+
+    A `tf.function` that makes variables when it is first called is traced a second time, which
+    for a whole backbone takes longer than several epochs on a small set.
+    """
+    model.optimizer.build(model.trainable_variables)
+    model.evaluate(eval_batches.take(1), verbose=0)
+
+
+def _weight_average(config: TrainerConfig) -> list[keras.callbacks.Callback]:
+    if not config.weight_average:
+        return []
+    return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
 
 
 def _label_encoder(model: keras.Model) -> LabelEncoder:

@@ -120,3 +120,33 @@ def test_letters_transfer_to_digits():
     }
     assert accuracies["letters"] > 0.75
     assert accuracies["letters"] > accuracies["none"] + 0.3
+
+
+def test_averaged_weights_are_validated_and_kept():
+    images, labels = digits(2, 12, 32)
+    settings = {**SMALL, "weights": "none", "head_epochs": 2, "fine_tune_epochs": 0}
+    settings |= {"batch_size": 2, "head_learning_rate": 0.01}
+    plain, _ = fit(TrainerConfig(**settings), images, labels)
+    averaged, history = fit(TrainerConfig(**settings, weight_average=0.8), images, labels)
+    kernels = [model.layers[-1].get_weights()[0] for model in (plain, averaged)]
+    assert not np.allclose(*kernels)
+    held_out = tf.data.Dataset.from_tensor_slices((images[1::2], labels[1::2]))
+    batches = eval_batches(held_out, TrainerConfig(**settings))
+    encoded = batches.map(lambda image, label: (image, tf.one_hot(label, 2)))
+    loss = averaged.evaluate(encoded, verbose=0)[0]
+    assert loss == pytest.approx(history.best.val_loss, abs=1e-5)
+
+
+def test_the_training_step_is_traced_once_a_phase(monkeypatch):
+    traces = []
+    original = keras.Model.train_step
+
+    def count(self, *arguments):
+        traces.append(self)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(keras.Model, "train_step", count)
+    images, labels = digits(2, 4, 32)
+    settings = {**SMALL, "weights": "none", "head_epochs": 2, "fine_tune_epochs": 0}
+    fit(TrainerConfig(**settings, batch_size=2), images, labels)
+    assert len(traces) == 1
