@@ -6,6 +6,8 @@ PORT ?= 8501
 GRPC_PORT ?= 8500
 IMAGE ?= darkroom:latest
 ROOT ?= minio://mlpipeline/darkroom
+# Two workers, a file of tests to each at a time: most of a test's time is one core's.
+PYTEST := TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -n 2 --dist loadfile
 COVERED := --cov --cov-report=term --cov-report=xml:.coverage/coverage.xml
 
 .DEFAULT_GOAL := help
@@ -34,13 +36,13 @@ data: setup ## Write the digits out as PNG files and labels.csv
 
 test: setup ## Run every test, with coverage of the rooms
 	@mkdir -p .coverage
-	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest $(COVERED)
+	$(PYTEST) $(COVERED)
 
 test-fast: setup ## Run the tests that start no pipeline and no server
-	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -m "not e2e"
+	$(PYTEST) -m "not e2e"
 
 e2e: setup ## Run the end-to-end tests only
-	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -m e2e
+	$(PYTEST) -m e2e
 
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

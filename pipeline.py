@@ -146,6 +146,8 @@ def _train(recipe: Recipe, data: _Data) -> _Trained:
         data.schema,
         preprocessing_fn="transform.preprocessing.preprocessing_fn",
         custom_config={"transform": section, "source": source_fingerprint("transform")},
+        # They would count and sample every image's bytes, before and after.
+        disable_statistics=True,
     )
     transform.add_upstream_node(data.gate)
     trainer = Trainer(

@@ -159,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints the table, and writes it as JSON when asked to."""
     parser = argparse.ArgumentParser(prog="benchmarks.transfer", description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("configs/digits.yaml"))
-    parser.add_argument("--seeds", type=int, default=2, help="trainings on all images")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings on all images")
     parser.add_argument("--few-seeds", type=int, default=3, help="trainings on 10 a class")
     parser.add_argument("--json", type=Path, help="file to write the numbers to")
     options = parser.parse_args(arguments)
