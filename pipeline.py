@@ -211,12 +211,13 @@ def _judge_and_push(
     return [baseline, evaluator, serving_check, pusher, report]
 
 
-def run(recipe: Recipe, config_path: str) -> dict[str, Any] | None:
+def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, Any] | None:
     """Runs the DAG on this machine.
 
     Args:
         recipe: What to do.
         config_path: Where the recipe was read from; goes into the summary.
+        verbose: Whether a failed node's trace goes to the terminal too, not only into the log.
 
     Returns:
         The summary (`runner/summary.py`), or None where TFX's command only looked at the DAG.
@@ -227,12 +228,14 @@ def run(recipe: Recipe, config_path: str) -> dict[str, Any] | None:
     """
     overview = check(recipe.data)
     with open_place(recipe.runs_folder.resolve() / recipe.name) as place:
-        with captured(place) as terminal:
+        with captured(place, verbose) as terminal:
             facts = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
             session = RunSession(place, terminal, facts)
             session.started(overview.rows, len(overview.images_by_label))
             try:
                 ran = _run_nodes(recipe, place, session)
+            except KeyboardInterrupt:
+                return session.finish("interrupted; the next run goes on from the nodes that ended")
             except Exception as error:
                 logging.exception("the run stopped outside of any node")
                 return session.finish(f"{type(error).__name__}: {error}".splitlines()[0])
@@ -264,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     config_path = options.config or os.environ.get(CONFIG_VARIABLE) or str(DEFAULT_CONFIG)
     try:
-        summary = run(load_recipe(Path(config_path)), config_path)
+        summary = run(load_recipe(Path(config_path)), config_path, options.verbose)
     except (ConfigError, ComponentError) as error:
         return _refuse(error, options.verbose, EXIT_BAD_CONFIG)
     except RunError as error:

@@ -5,6 +5,7 @@ resolve; so its loop over the nodes is written again here, on the same launcher.
 """
 
 import time
+import traceback
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -79,8 +80,15 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
         connection = _connection(pipeline)
         try:
             info = _launcher(pipeline, node, connection).launch()
-        except Exception as error:  # Executors may raise anything; the run's log has the trace.
-            return NodeResult(name, time.perf_counter() - started, "failed", _first_line(error))
+        except Exception as error:  # Executors may raise anything.
+            traceback.print_exc()
+            return NodeResult(
+                name,
+                time.perf_counter() - started,
+                "failed",
+                _first_line(error),
+                trace=traceback.format_exc(),
+            )
         seconds = time.perf_counter() - started
         if info is None:
             return NodeResult(name, seconds, "failed", "its inputs are not there")

@@ -19,6 +19,7 @@ class NodeResult:
         state: As ML Metadata has it in the end.
         error: What went wrong, in one line; empty otherwise.
         outputs: Output artifacts by output key.
+        trace: Where the error came from, for those who ask; empty otherwise.
     """
 
     name: str
@@ -26,3 +27,4 @@ class NodeResult:
     state: NodeState
     error: str = ""
     outputs: dict[str, "list[Artifact]"] = field(default_factory=dict)
+    trace: str = ""

@@ -171,11 +171,11 @@ class RunSession:
 
 
 @contextlib.contextmanager
-def captured(place: RunPlace) -> Iterator[Terminal]:
+def captured(place: RunPlace, verbose: bool) -> Iterator[Terminal]:
     """Sends the libraries' output into the run's log; yields what still reaches the user."""
     log = place.folder / LOG_FILE
     with logged_to(log) as stream:
-        terminal = Terminal(stream)
+        terminal = Terminal(stream, verbose)
         with progress_to(ProgressHandler(terminal)):
             yield terminal
 

@@ -24,9 +24,11 @@ class Terminal:
 
     Args:
         stream: Where to print.
+        verbose: Whether a failed node's trace is printed too.
     """
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: TextIO, verbose: bool = False):
+        self._verbose = verbose
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
 
     def say(self, line: str) -> None:
@@ -37,6 +39,8 @@ class Terminal:
         """Prints a node's name, seconds and whether it came from the cache."""
         mark = {"run": "", "cached": "cached", "failed": "[red]failed[/]"}[result.state]
         self._console.print(f"{result.name:<{_NAME_WIDTH}}{result.seconds:7.1f} s  {mark}".rstrip())
+        if result.trace and self._verbose:
+            self.say(result.trace.rstrip())
 
     def summary(self, summary: Mapping[str, Any], places: Mapping[str, str]) -> None:
         """Prints the table at the end: examples, metrics against baseline, verdict, places."""

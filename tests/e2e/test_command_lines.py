@@ -65,6 +65,20 @@ def test_a_killed_run_loses_nothing_and_the_next_goes_on(project, workspace):
     assert len(workspace.versions()) == 1
 
 
+def test_an_interrupted_run_says_so_and_exits_with_one(project, workspace):
+    process = start(project, workspace, trainer={"head_epochs": 399})
+    for line in process.stdout:
+        if "epoch" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1
+    assert "verdict   failed: interrupted" in output
+    summary = workspace.summary()
+    assert summary["status"] == "failed"
+    assert summary["examples"]["train"] > 0
+
+
 def test_the_terminal_shows_each_node_the_verdict_and_the_places(project, workspace):
     code, output = run(project, workspace)
     assert code == 0

@@ -136,3 +136,12 @@ def test_a_place_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="runs_folder: cannot make"), open_place(tmp_path / "file"):
         pass
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_a_trace_is_shown_to_those_who_ask(verbose):
+    stream = io.StringIO()
+    failed = NodeResult("Trainer", 1.0, "failed", "no room", trace="Traceback [line 1]\n")
+    Terminal(stream, verbose).node_ended(failed)
+    assert stream.getvalue().startswith("Trainer               1.0 s  failed\n")
+    assert ("Traceback [line 1]" in stream.getvalue()) == verbose
