@@ -57,7 +57,7 @@ format: setup ## Write the style that lint asks for
 bench: bench-transfer ## Run the benchmarks
 
 bench-transfer: setup ## Compare shipped weights with random ones on the digits
-	$(BIN)/python -m benchmarks.transfer
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.transfer
 
 kubeflow-compile: setup ## Compile CONFIG for Kubeflow Pipelines, with IMAGE and ROOT
 	$(BIN)/python -m kubeflow.compile --config $(CONFIG) --image $(IMAGE) --root $(ROOT)

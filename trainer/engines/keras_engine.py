@@ -67,7 +67,7 @@ def train(
     for plan in plans:
         set_trainable(model, plan.phase, config)
         _compile(model, plan, config)
-        _make_variables(model, eval_batches)
+        _make_variables(model)
         model.fit(
             train_batches,
             validation_data=eval_batches,
@@ -124,14 +124,18 @@ def _compile(model: keras.Model, plan: PhasePlan, config: TrainerConfig) -> None
     )
 
 
-def _make_variables(model: keras.Model, eval_batches: tf.data.Dataset) -> None:
+def _make_variables(model: keras.Model) -> None:
     """Makes the optimizer's and the metrics' variables before the training step is traced.
 
     A `tf.function` that makes variables when it is first called is traced a second time, which
     for a whole backbone takes longer than several epochs on a small set.
     """
     model.optimizer.build(model.trainable_variables)
-    model.evaluate(eval_batches.take(1), verbose=0)
+    image = tf.zeros((1, *model.input_shape[1:]), tf.uint8)
+    target = tf.zeros((1, model.output_shape[-1]))
+    # As batches, so that the evaluation is traced for any number of images.
+    batches = tf.data.Dataset.from_tensor_slices((image, target)).batch(1)
+    model.evaluate(batches, verbose=0)
 
 
 def _weight_average(config: TrainerConfig) -> list[keras.callbacks.Callback]:
