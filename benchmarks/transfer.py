@@ -33,8 +33,13 @@ SIZE = 64
 HELD_OUT = 360
 FEW = 10
 """Images of each class in the second half of the table."""
-FEW_EPOCHS = (5, 25)
-"""Head and fine-tuning epochs with few images: an epoch is then only a few steps."""
+FEW_SETTINGS = {
+    "head_epochs": 5,
+    "fine_tune_epochs": 25,
+    "batch_size": 32,
+    "weight_average": 0.0,
+}
+"""With few images an epoch is only a few steps: more epochs, and no average over many steps."""
 SCRATCH_LEARNING_RATE = 1e-2
 """Peak learning rate from random weights: the best of 1e-3, 3e-3 and 1e-2 on all images."""
 
@@ -128,7 +133,7 @@ def summarize(scores: Sequence[Score]) -> dict[str, Any]:
 def run(config: TrainerConfig, seeds: int, few_seeds: int) -> list[dict[str, Any]]:
     """Every row of the table."""
     digits = read_digits()
-    few = _replace(config, head_epochs=FEW_EPOCHS[0], fine_tune_epochs=FEW_EPOCHS[1])
+    few = _replace(config, **FEW_SETTINGS)
     halves = [("all 1,437", None, config, seeds), (f"{FEW} a class", FEW, few, few_seeds)]
     rows = []
     for images, per_class, base, count in halves:
@@ -149,7 +154,8 @@ def print_table(rows: Sequence[Mapping[str, Any]], seeds: int, few_seeds: int) -
     for column in ("images", "weights", "epochs", "accuracy", "seconds"):
         table.add_column(column, justify="left" if column in ("images", "weights") else "right")
     for row in rows:
-        accuracy = f"{row['accuracy']:.3f} ± {row['sd']:.3f}"
+        spread = f" ± {row['sd']:.3f}" if len(row["accuracies"]) > 1 else ""
+        accuracy = f"{row['accuracy']:.3f}{spread}"
         seconds = f"{row['seconds']:.0f}"
         table.add_row(row["images"], row["weights"], str(row["epochs"]), accuracy, seconds)
     Console(width=100).print(table)
