@@ -1,7 +1,6 @@
 """Asks a model server over gRPC."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any, Final
 
 import grpc
@@ -9,8 +8,9 @@ import numpy as np
 
 from serving import protos
 from serving.client.arrays import to_array
+from serving.client.base import ModelClient
 from serving.client.errors import AnswerError, DeadlineError, RequestError, UnavailableError
-from serving.client.prediction import INPUT, OUTPUTS, Prediction, read_predictions
+from serving.client.prediction import OUTPUTS
 from serving.client.retry import RetryPolicy, call_with_retries
 from serving.client.target import ModelVersionStatus, Target
 from serving.protos import tensors
@@ -32,7 +32,7 @@ _METHODS: Final = {
 _SIGNATURE_DEF: Final = "signature_def"
 
 
-class GrpcClient:
+class GrpcClient(ModelClient):
     """Asks one model over gRPC; safe to use from many threads.
 
     Args:
@@ -64,31 +64,12 @@ class GrpcClient:
             response_deserializer=response.FromString,
         )
 
-    def __enter__(self) -> "GrpcClient":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Closes the connection."""
         self._channel.close()
 
-    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Classifies encoded images, one prediction for each.
-
-        Raises:
-            ClientError: The server gives no usable answer.
-        """
-        if not images:
-            return []
-        outputs = self.predict_raw({INPUT: list(images)}, output_filter=OUTPUTS)
-        return read_predictions(outputs, len(images))
+    def _classify(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        return self.predict_raw(inputs, output_filter=OUTPUTS)
 
     def predict_raw(
         self,

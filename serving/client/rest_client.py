@@ -2,21 +2,20 @@
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
-from types import TracebackType
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 
 from serving.client.arrays import to_array
+from serving.client.base import ModelClient
 from serving.client.errors import AnswerError, DeadlineError, RequestError, UnavailableError
-from serving.client.prediction import INPUT, Prediction, read_predictions
 from serving.client.retry import RetryPolicy, call_with_retries
 from serving.client.target import ModelVersionStatus, Target
 
 
-class RestClient:
+class RestClient(ModelClient):
     """Asks one model over REST; safe to use from many threads.
 
     Args:
@@ -43,30 +42,12 @@ class RestClient:
         self._retry = retry or RetryPolicy()
         self._client = httpx.Client(trust_env=False)
 
-    def __enter__(self) -> "RestClient":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
 
-    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Classifies encoded images, one prediction for each.
-
-        Raises:
-            ClientError: The server gives no usable answer.
-        """
-        if not images:
-            return []
-        return read_predictions(self.predict_raw({INPUT: list(images)}), len(images))
+    def _classify(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        return self.predict_raw(inputs)
 
     def predict_raw(
         self, inputs: Mapping[str, Any], signature_name: str = ""
