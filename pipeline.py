@@ -270,7 +270,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         summary = run(load_recipe(Path(config_path)), config_path, options.verbose)
     except (ConfigError, ComponentError) as error:
         return _refuse(error, options.verbose, EXIT_BAD_CONFIG)
-    except RunError as error:
+    except (RunError, OSError) as error:
+        # The summary itself could not be written, on a full disk for one.
         return _refuse(error, options.verbose, EXIT_FAILED)
     return exit_code(summary["status"]) if summary else 0
 

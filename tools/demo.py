@@ -68,7 +68,10 @@ def serve(model_base_path: Path, model_name: str) -> Iterator[dict[str, int]]:
             yield _wait_for_ports(server, port_file, log)
         finally:
             server.terminate()
-            server.wait(STOP_SECONDS)
+            try:
+                server.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
 
 def ask(ports: dict[str, int], model_name: str, images: Sequence[Path]) -> dict[str, Any]:

@@ -20,8 +20,8 @@ _SHUFFLE_BUFFER = 10_000
 def read_examples(patterns: Sequence[str], image_shape: tuple[int, int, int]) -> tf.data.Dataset:
     """Single (image uint8 [H, W, 3], label int64 []) pairs, in file order.
 
-    Examples whose label the training split does not have (Transform numbers them -1) are left
-    out: no loss can be computed for them. The Evaluator counts them as mistakes.
+    Examples that Transform numbers -1 (a label that the training split does not have, an image
+    that cannot be decoded) are left out: no loss can be computed for them. Evaluator refuses them.
 
     Args:
         patterns: Globs of gzip TFRecord files with transformed tf.Examples.

@@ -20,10 +20,11 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
 
     Returns:
         `image_xf`: string [N], serialized uint8 [height, width, 3]. `label_xf`: int64 [N], index
-        into the vocabulary `labels`, -1 for a label that the training split does not have.
+        into the vocabulary `labels`, -1 for a label that the training split does not have and
+        for an image that cannot be decoded: neither may be trained on or count as right.
     """
     config = TransformConfig.model_validate(custom_config["transform"])
-    images, _ = decode_images(
+    images, valid = decode_images(
         tf.reshape(inputs[features.IMAGE], [-1]),
         config.image_height,
         config.image_width,
@@ -33,4 +34,5 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
         tf.reshape(inputs[features.LABEL], [-1]), vocab_filename=features.LABEL_VOCABULARY
     )
     serialized = tf.map_fn(tf.io.serialize_tensor, images, fn_output_signature=tf.string)
+    labels = tf.where(valid, labels, tf.constant(-1, tf.int64))
     return {features.IMAGE_XF: serialized, features.LABEL_XF: labels}

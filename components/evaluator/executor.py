@@ -4,18 +4,27 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+import tensorflow as tf
 import tensorflow_transform as tft
 from tfx.components.evaluator import executor as tfx_evaluator
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
+from components.errors import ComponentError
 from components.evaluator.config import EvaluationConfig
 from components.evaluator.eval_config import build_eval_config
 from components.evaluator.results import METRICS_FILE, describe_failures, read_results
+from components.example_images import iterate_images
 from components.fingerprint import model_digest
 from components.model_artifact import serving_model
 from transform import features
+from transform.images import decode_images
+
+
+class EvaluationError(ComponentError):
+    """The eval split cannot be measured on; the message says why."""
+
 
 BaselineState = Literal["compared", "absent", "identical", "other_classes"]
 
@@ -42,11 +51,18 @@ class Executor(tfx_evaluator.Executor):
         if state == "compared":
             inputs["baseline_model"] = input_dict["baseline_model"]
         eval_config = build_eval_config(config, len(classes))
-        super().Do(
-            inputs,
-            {"evaluation": [evaluation], "blessing": [blessing]},
-            {"eval_config": proto_utils.proto_to_json(eval_config)},
-        )
+        try:
+            super().Do(
+                inputs,
+                {"evaluation": [evaluation], "blessing": [blessing]},
+                {"eval_config": proto_utils.proto_to_json(eval_config)},
+            )
+        except Exception as error:
+            # TFMA's own words for such an example are a dump of arrays.
+            unusable = find_unusable(input_dict["examples"], classes)
+            if unusable:
+                raise EvaluationError(unusable) from error
+            raise
         bounded = config.binds(compared=state == "compared")
         results = read_results(evaluation.uri, classes, state, bounded)
         (Path(evaluation.uri) / METRICS_FILE).write_text(json.dumps(results, indent=1))
@@ -77,6 +93,26 @@ def baseline_state(candidate: Path, baseline: Path, classes: list[str]) -> Basel
     if not vocabulary.is_file() or set(vocabulary.read_text().splitlines()) != set(classes):
         return "other_classes"
     return "compared"
+
+
+def find_unusable(examples: list[Artifact], classes: list[str]) -> str:
+    """Says which eval example cannot be measured, in one line; empty where all can be.
+
+    Args:
+        examples: The raw examples.
+        classes: The class names that the model knows.
+    """
+    for image in iterate_images(examples, "eval"):
+        if image.label not in classes:
+            return (
+                f"{image.path!r} of the eval split has the label {image.label!r}, which the "
+                "training split does not have; add images of it, or let validation.fatal hold "
+                "ENUM_TYPE_UNEXPECTED_STRING_VALUES"
+            )
+        _, valid = decode_images(tf.constant([image.encoded]), 32, 32, "stretch")
+        if not valid.numpy()[0]:
+            return f"{image.path!r} of the eval split cannot be decoded by TensorFlow; remove it"
+    return ""
 
 
 def _read_classes(transform_graph: list[Artifact]) -> list[str]:

@@ -5,7 +5,7 @@ import pytest
 from tfx.types import standard_artifacts
 
 from components.evaluator.config import EvaluationConfig
-from components.evaluator.executor import Executor, baseline_state
+from components.evaluator.executor import EvaluationError, Executor, baseline_state
 from components.evaluator.results import METRICS_FILE
 from tests import brightness
 from tests.artifacts import make_artifact, make_examples
@@ -41,7 +41,9 @@ def models(folder, output):
 
 @pytest.fixture
 def evaluate(tmp_path, output, examples, models):
-    def run(candidate: str, baseline: str, thresholds: dict) -> tuple[dict, object]:
+    def run(
+        candidate: str, baseline: str, thresholds: dict, measured=examples
+    ) -> tuple[dict, object]:
         graph = make_artifact(
             standard_artifacts.TransformGraph, Path(output.transform_savedmodel_dir).parent
         )
@@ -50,7 +52,7 @@ def evaluate(tmp_path, output, examples, models):
         config = EvaluationConfig.model_validate({"thresholds": thresholds})
         Executor().Do(
             {
-                "examples": [examples],
+                "examples": [measured],
                 "model": [models[candidate]],
                 "baseline_model": [models[baseline]],
                 "transform_graph": [graph],
@@ -128,3 +130,20 @@ def test_a_baseline_of_other_classes_is_not_compared_with(models):
     good, worse = (Path(models[name].uri) / "Format-Serving" for name in ("good", "worse"))
     assert baseline_state(good, worse, ["dark", "bright"]) == "compared"
     assert baseline_state(good, worse, ["dark", "bright", "grey"]) == "other_classes"
+
+
+@pytest.mark.parametrize(
+    ("image", "label", "words"),
+    [
+        (brightness.IMAGES[0], "grey", "has the label 'grey'"),
+        (b"broken", "dark", "cannot be decoded"),
+    ],
+)
+def test_an_example_that_cannot_be_measured_is_named(evaluate, tmp_path, image, label, words):
+    measured = make_examples(
+        tmp_path / "measured", [*brightness.IMAGES, image], [*brightness.LABELS, label]
+    )
+    with pytest.raises(EvaluationError, match=words) as caught:
+        evaluate("good", "none", {"accuracy": {"min": 0.9}}, measured)
+    assert f"'{label}/6.png'" in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -42,3 +42,13 @@ def test_a_label_unseen_in_training_is_numbered_minus_one(transformed):
     layer = output.transform_features_layer()
     raw = {features.IMAGE: tf.constant([IMAGES[0]]), features.LABEL: tf.constant(["new"])}
     assert layer(raw)[features.LABEL_XF].numpy().tolist() == [-1]
+
+
+def test_an_image_that_cannot_be_decoded_is_numbered_minus_one(transformed):
+    output, _ = transformed
+    layer = output.transform_features_layer()
+    raw = {
+        features.IMAGE: tf.constant([b"broken", IMAGES[0]]),
+        features.LABEL: tf.constant(["b", "b"]),
+    }
+    assert layer(raw)[features.LABEL_XF].numpy().tolist() == [-1, 0]
