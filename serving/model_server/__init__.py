@@ -12,8 +12,8 @@ Importing this package does not import TensorFlow; starting a server does.
 
 from serving.model_server.config import ServerConfig
 from serving.model_server.errors import ModelServerError, NotAvailableError, StartError, StatusError
+from serving.model_server.models.statuses import State, VersionStatus
 from serving.model_server.server import ModelServer
-from serving.model_server.statuses import State, VersionStatus
 
 __all__ = [
     "ModelServer",

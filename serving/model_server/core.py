@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from serving.model_server.errors import InvalidArgument, NotFound
-from serving.model_server.leases import LoadedVersion
-from serving.model_server.manager import ModelManager
-from serving.model_server.signature_checks import (
+from serving.model_server.inference.signature_checks import (
     DEFAULT_SIGNATURE,
     check_inputs,
     check_output_filter,
     find_signature,
 )
-from serving.model_server.statuses import VersionStatus
+from serving.model_server.models.leases import LoadedVersion
+from serving.model_server.models.manager import ModelManager
+from serving.model_server.models.statuses import VersionStatus
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Final
 from serving.model_server.config import ServerConfig
 from serving.model_server.core import ServerCore
 from serving.model_server.errors import StartError
-from serving.model_server.grpc_server import GrpcServer
-from serving.model_server.leases import Servable
-from serving.model_server.manager import LoadPolicy, ModelManager
-from serving.model_server.rest import RestHandler
-from serving.model_server.rest_server import RestServer
-from serving.model_server.statuses import VersionStatus
+from serving.model_server.grpc_api.server import GrpcServer
+from serving.model_server.models.leases import Servable
+from serving.model_server.models.manager import LoadPolicy, ModelManager
+from serving.model_server.models.statuses import VersionStatus
+from serving.model_server.rest.handler import RestHandler
+from serving.model_server.rest.server import RestServer
 
 logger = logging.getLogger(__name__)
 
@@ -162,8 +162,8 @@ class ModelServer:
 def _create_loader(enable_warmup: bool) -> Callable[[Path], Servable]:
     def load(path: Path) -> Servable:
         # Not at the top of this file, because both import TensorFlow.
-        from serving.model_server.saved_model import SavedModelServable
-        from serving.model_server.warmup import warm_up
+        from serving.model_server.servables.saved_model import SavedModelServable
+        from serving.model_server.servables.warmup import warm_up
 
         servable = SavedModelServable(path)
         if enable_warmup:

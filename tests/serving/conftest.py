@@ -2,7 +2,7 @@ import httpx
 import pytest
 
 from serving.model_server import ModelServer, ServerConfig
-from tests.serving.models import save_zoo
+from tests.serving.saved_models import save_zoo
 
 MODEL = "zoo"
 

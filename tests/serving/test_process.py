@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from serving.client import RestClient
-from tests.serving.models import save_constant
+from tests.serving.saved_models import save_constant
 
 
 def wait_for_file(path, process, timeout_seconds=120):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.json_request import Layout
-from serving.model_server.json_text import format_floats, nest
+from serving.model_server.rest.json_request import Layout
+from serving.model_server.rest.json_text import format_floats, nest
 from serving.protos.tensors import TensorError, find_type
 
 _LINE = ("[", ", ", "]")

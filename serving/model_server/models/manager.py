@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.model_server.errors import Code, NotAvailableError, NotFound, to_status_error
-from serving.model_server.leases import LoadedVersion, Servable
-from serving.model_server.statuses import State, StatusBoard, VersionStatus
-from serving.model_server.versions import find_saved_model_file, list_versions
+from serving.model_server.models.leases import LoadedVersion, Servable
+from serving.model_server.models.statuses import State, StatusBoard, VersionStatus
+from serving.model_server.models.versions import find_saved_model_file, list_versions
 
 logger = logging.getLogger(__name__)
 

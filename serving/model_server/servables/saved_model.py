@@ -10,7 +10,7 @@ from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from serving.model_server.errors import FailedPrecondition, NotFound
-from serving.model_server.versions import find_saved_model_file
+from serving.model_server.models.versions import find_saved_model_file
 
 TAGS: Final = frozenset({"serve"})
 

@@ -21,7 +21,7 @@ from serving.model_server.errors import (
     Unimplemented,
     to_status_error,
 )
-from serving.model_server.signature_checks import DEFAULT_SIGNATURE
+from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE
 from serving.protos.tensors import TensorError, fill_tensor, to_array
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
-from serving.model_server import json_response
 from serving.model_server.core import ModelSpec, ServerCore, predict
 from serving.model_server.errors import (
     InvalidArgument,
@@ -19,11 +18,12 @@ from serving.model_server.errors import (
     Unimplemented,
     to_status_error,
 )
-from serving.model_server.json_request import read_inputs, read_signature_name
-from serving.model_server.json_text import parse_object
-from serving.model_server.metadata import write_metadata
-from serving.model_server.signature_checks import DEFAULT_SIGNATURE, read_input_types
-from serving.model_server.statuses import VersionStatus
+from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, read_input_types
+from serving.model_server.models.statuses import VersionStatus
+from serving.model_server.rest import json_response
+from serving.model_server.rest.json_request import read_inputs, read_signature_name
+from serving.model_server.rest.json_text import parse_object
+from serving.model_server.rest.metadata import write_metadata
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import pytest
 
 from serving.client import GrpcClient, RestClient, RetryPolicy
 from serving.model_server import ModelServer, ServerConfig
-from tests.serving.models import save_constant
+from tests.serving.saved_models import save_constant
 
 VERSIONS = (1, 2, 3)
 NO_RETRY = RetryPolicy(attempts=1)

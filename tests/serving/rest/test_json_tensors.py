@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.model_server.json_request import read_inputs
-from serving.model_server.json_tensors import measure, to_tensor
-from serving.model_server.json_text import parse_object
+from serving.model_server.rest.json_request import read_inputs
+from serving.model_server.rest.json_tensors import measure, to_tensor
+from serving.model_server.rest.json_text import parse_object
 from serving.protos.tensors import TYPES
 
 BY_NAME = {type_.name: type_ for type_ in TYPES.values()}

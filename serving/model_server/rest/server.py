@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.model_server.errors import Code, StartError, StatusError
-from serving.model_server.rest import TIMED_OUT, RestHandler, respond_error
+from serving.model_server.rest.handler import TIMED_OUT, RestHandler, respond_error
 
 _START_SECONDS: Final = 30.0
 _BACKLOG: Final = 2048

@@ -5,10 +5,10 @@ import tensorflow as tf
 from tensorflow_serving.apis import classification_pb2, prediction_log_pb2
 
 from serving.model_server import ModelServer, ServerConfig
-from serving.model_server.saved_model import SavedModelServable
-from serving.model_server.warmup import MAX_RECORDS, warm_up
+from serving.model_server.servables.saved_model import SavedModelServable
+from serving.model_server.servables.warmup import MAX_RECORDS, warm_up
 from serving.warmup import WARMUP_FILE, write_warmup_requests
-from tests.serving.models import save_constant, save_zoo
+from tests.serving.saved_models import save_constant, save_zoo
 
 
 @pytest.fixture

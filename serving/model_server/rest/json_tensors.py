@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.model_server.json_text import name_json_type, quote
+from serving.model_server.rest.json_text import name_json_type, quote
 from serving.protos.tensors import TensorType
 
 _INT_RANGES: Final = {

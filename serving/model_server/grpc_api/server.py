@@ -49,7 +49,7 @@ class GrpcServer:
     def start(self, core: "ServerCore") -> None:
         """Begins to answer requests."""
         # Not at the top of this file, because it imports TensorFlow.
-        from serving.model_server.grpc_service import add_services
+        from serving.model_server.grpc_api.service import add_services
 
         add_services(core, self._server)
         self._server.start()

@@ -6,8 +6,8 @@ import time
 import pytest
 
 from serving.model_server.errors import Code, NotAvailableError, NotFound
-from serving.model_server.manager import LoadPolicy, ModelManager
-from serving.model_server.statuses import State, StatusBoard, VersionStatus
+from serving.model_server.models.manager import LoadPolicy, ModelManager
+from serving.model_server.models.statuses import State, StatusBoard, VersionStatus
 
 NO_RETRY = LoadPolicy(poll_wait_seconds=0, max_num_retries=0)
 

@@ -7,8 +7,8 @@ from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from serving.model_server.errors import FailedPrecondition, NotFound
-from serving.model_server.saved_model import SavedModelServable
-from tests.serving.models import save_constant
+from serving.model_server.servables.saved_model import SavedModelServable
+from tests.serving.saved_models import save_constant
 
 X = {"x": np.array([1, 2], np.float32)}
 

@@ -15,7 +15,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from serving.model_server.core import predict
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.leases import LoadedVersion, Servable
+from serving.model_server.models.leases import LoadedVersion, Servable
 from serving.protos.tensors import to_array
 from serving.warmup import WARMUP_FILE
 

@@ -1,0 +1,1 @@
+"""Requests put together into batches, with TensorFlow Serving's parameters."""

@@ -1,0 +1,1 @@
+"""Models that can be asked: SavedModels and TFLite models, and their warm-up."""
