@@ -1,18 +1,10 @@
 """What REST and gRPC have in common: from a model's name to its answer."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from serving.model_server.errors import InvalidArgument, NotFound
-from serving.model_server.inference.signature_checks import (
-    DEFAULT_SIGNATURE,
-    check_inputs,
-    check_output_filter,
-    find_signature,
-)
 from serving.model_server.models.leases import LoadedVersion
 from serving.model_server.models.manager import ModelManager
 from serving.model_server.models.statuses import VersionStatus
@@ -98,33 +90,3 @@ class ServerCore:
         if spec.label not in labels:
             raise InvalidArgument(f"Unrecognized servable version label: {spec.label}")
         return labels[spec.label]
-
-
-def predict(
-    loaded: LoadedVersion,
-    signature_name: str,
-    inputs: Mapping[str, np.ndarray],
-    output_filter: Sequence[str] = (),
-) -> dict[str, np.ndarray]:
-    """Runs a signature of a leased version.
-
-    Args:
-        loaded: The version.
-        signature_name: Name of the signature; empty means `serving_default`.
-        inputs: Input name to array.
-        output_filter: Names of the outputs wanted; empty means all.
-
-    Returns:
-        Output name to array; strings as object arrays of bytes.
-
-    Raises:
-        FailedPrecondition: No such signature.
-        InvalidArgument: Inputs or output filter do not fit the signature.
-        Exception: Whatever the model raises.
-    """
-    name = signature_name or DEFAULT_SIGNATURE
-    signature = find_signature(loaded.servable.signature_defs, name)
-    check_inputs(signature, inputs)
-    check_output_filter(signature, output_filter)
-    outputs = loaded.servable.run(name, inputs)
-    return {key: outputs[key] for key in output_filter or sorted(outputs)}

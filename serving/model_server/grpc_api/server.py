@@ -1,6 +1,5 @@
-"""The gRPC half of the server: a port and the threads behind it."""
+"""The gRPC server around the services."""
 
-from concurrent import futures
 from typing import TYPE_CHECKING, Final
 
 import grpc
@@ -20,12 +19,11 @@ _OPTIONS: Final = (
 
 
 class GrpcServer:
-    """Serves the gRPC API.
+    """Serves the gRPC API, in the event loop that makes it.
 
     Args:
         host: Address to bind.
         port: TCP port; 0 takes a free one.
-        threads: How many requests are worked on at a time.
 
     Attributes:
         port: The bound port.
@@ -34,30 +32,26 @@ class GrpcServer:
         StartError: The port cannot be bound.
     """
 
-    def __init__(self, host: str, port: int, threads: int) -> None:
-        executor = futures.ThreadPoolExecutor(threads, thread_name_prefix="grpc")
-        self._server = grpc.server(executor, options=_OPTIONS)
-        self._executor = executor
+    def __init__(self, host: str, port: int) -> None:
+        self._server = grpc.aio.server(options=_OPTIONS)
         try:
             self.port = self._server.add_insecure_port(f"{_bracket(host)}:{port}")
         except RuntimeError:
             self.port = 0
         if self.port == 0:
-            self.stop(drain_seconds=0)
             raise StartError(f"cannot bind gRPC port {port} of {host}; use another --port")
 
-    def start(self, core: "ServerCore") -> None:
+    async def start(self, core: "ServerCore") -> None:
         """Begins to answer requests."""
         # Not at the top of this file, because it imports TensorFlow.
-        from serving.model_server.grpc_api.service import add_services
+        from serving.model_server.grpc_api.service import create_handlers
 
-        add_services(core, self._server)
-        self._server.start()
+        self._server.add_generic_rpc_handlers(create_handlers(core))
+        await self._server.start()
 
-    def stop(self, drain_seconds: float) -> None:
+    async def stop(self, drain_seconds: float) -> None:
         """Takes no new requests, and waits for those begun."""
-        self._server.stop(drain_seconds).wait()
-        self._executor.shutdown(wait=False)
+        await self._server.stop(drain_seconds)
 
 
 def _bracket(host: str) -> str:

@@ -1,26 +1,31 @@
 """The gRPC services on TensorFlow Serving's own messages; imports TensorFlow."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import grpc
+import numpy as np
+from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    model_service_pb2_grpc,
+    inference_pb2,
+    model_management_pb2,
     predict_pb2,
-    prediction_service_pb2_grpc,
+    regression_pb2,
 )
 
-from serving.model_server.core import ModelSpec, ServerCore, predict
+from serving.model_server.core import ModelSpec, ServerCore
 from serving.model_server.errors import (
-    Code,
     InvalidArgument,
     StatusError,
     Unimplemented,
     to_status_error,
 )
+from serving.model_server.event_loop import call_by_size
+from serving.model_server.inference.predict import predict
 from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE
 from serving.protos.tensors import TensorError, fill_tensor, to_array
 
@@ -31,83 +36,91 @@ MAX_MESSAGE: Final = 1024
 _GRPC_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURE_DEF: Final = "signature_def"
 
+Method = Callable[[ServerCore, Any], Awaitable[Any]]
+"""Takes the models and a request message, returns the answer's message."""
 
-def add_services(core: ServerCore, server: grpc.Server) -> None:
-    """Registers PredictionService and ModelService with a gRPC server."""
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        _PredictionService(core), server
+
+def create_handlers(core: ServerCore) -> tuple[grpc.GenericRpcHandler, ...]:
+    """Returns PredictionService and ModelService for a `grpc.aio` server."""
+    return tuple(
+        grpc.method_handlers_generic_handler(
+            f"tensorflow.serving.{service}",
+            {
+                name: grpc.unary_unary_rpc_method_handler(_create_handler(core, request, method))
+                for name, (request, method) in methods.items()
+            },
+        )
+        for service, methods in _SERVICES.items()
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(_ModelService(core), server)
 
 
-def _answer(context: Any, function: Callable[[], Any]) -> Any:
-    """Calls a function and turns its errors into gRPC statuses."""
+def _create_handler(
+    core: ServerCore, request_class: Any, method: Method
+) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    # Takes and gives bytes, so that a large message is read and written beside the event loop.
+    async def handle(content: bytes, context: Any) -> bytes:
+        try:
+            request = await call_by_size(len(content), _parse, request_class, content)
+            response = await method(core, request)
+            return await call_by_size(response.ByteSize(), response.SerializeToString)
+        except Exception as error:
+            await _abort(context, error)
+            raise  # Never reached: abort() raises.
+
+    return handle
+
+
+def _parse(message_class: Any, content: bytes) -> Any:
     try:
-        if not context.is_active():
-            # The caller's deadline passed while the request waited for a thread.
-            raise StatusError(Code.CANCELLED, "Request cancelled")
-        return function()
-    except Exception as error:
-        status = to_status_error(error)
-        if not isinstance(error, StatusError):
-            logger.debug("gRPC request failed", exc_info=error)
-        message = status.message
-        if len(message) > MAX_MESSAGE:
-            message = message[:MAX_MESSAGE] + "...TRUNCATED"
-        # abort() raises; leaving the handler so is how gRPC learns of the status.
-        context.abort(_GRPC_CODES[status.code], message)
+        return message_class.FromString(content)
+    except DecodeError:
+        name = message_class.DESCRIPTOR.full_name
+        raise InvalidArgument(f"the request is not a message of type {name}") from None
 
 
-class _PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    def __init__(self, core: ServerCore) -> None:
-        self._core = core
-
-    def Predict(self, request: Any, context: Any) -> Any:
-        return _answer(context, lambda: _predict(self._core, request))
-
-    def GetModelMetadata(self, request: Any, context: Any) -> Any:
-        return _answer(context, lambda: _get_model_metadata(self._core, request))
-
-    def Classify(self, request: Any, context: Any) -> Any:
-        return _answer(context, lambda: _refuse("Classify"))
-
-    def Regress(self, request: Any, context: Any) -> Any:
-        return _answer(context, lambda: _refuse("Regress"))
-
-    def MultiInference(self, request: Any, context: Any) -> Any:
-        return _answer(context, lambda: _refuse("MultiInference"))
+async def _abort(context: Any, error: Exception) -> None:
+    """Ends a call with the status of an error."""
+    status = to_status_error(error)
+    if not isinstance(error, StatusError):
+        logger.debug("gRPC request failed", exc_info=error)
+    message = status.message
+    if len(message) > MAX_MESSAGE:
+        message = message[:MAX_MESSAGE] + "...TRUNCATED"
+    await context.abort(_GRPC_CODES[status.code], message)
 
 
-class _ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    def __init__(self, core: ServerCore) -> None:
-        self._core = core
+def _unsupported(method: str) -> Method:
+    async def refuse(core: ServerCore, request: Any) -> Any:
+        raise Unimplemented(f"{method} is not supported by this server")
 
-    def GetModelStatus(self, request: Any, context: Any) -> Any:
-        return _answer(context, lambda: _get_model_status(self._core, request))
-
-    def HandleReloadConfigRequest(self, request: Any, context: Any) -> Any:
-        return _answer(context, lambda: _refuse("HandleReloadConfigRequest"))
+    return refuse
 
 
-def _refuse(method: str) -> None:
-    raise Unimplemented(f"{method} is not supported by this server")
-
-
-def _predict(core: ServerCore, request: Any) -> Any:
+async def _predict(core: ServerCore, request: Any) -> Any:
+    size = request.ByteSize()
     with core.lease(_read_spec(request)) as loaded:
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        inputs = {key: _read_tensor(key, proto) for key, proto in request.inputs.items()}
-        outputs = predict(loaded, name, inputs, list(request.output_filter))
+        inputs = await call_by_size(size, _read_tensors, request)
+        outputs = await predict(loaded.servable, name, inputs, list(request.output_filter))
         response = predict_pb2.PredictResponse()
         response.model_spec.name = request.model_spec.name
         response.model_spec.signature_name = name
         response.model_spec.version.value = loaded.version
-    for key, array in outputs.items():
-        try:
-            fill_tensor(response.outputs[key], array)
-        except TensorError as error:
-            raise Unimplemented(f"output {key}: {error}") from None
+    size = sum(array.nbytes for array in outputs.values())
+    await call_by_size(size, _fill_tensors, response.outputs, outputs)
     return response
+
+
+def _read_tensors(request: Any) -> dict[str, Any]:
+    return {name: _read_tensor(name, proto) for name, proto in request.inputs.items()}
+
+
+def _fill_tensors(protos: Any, outputs: Mapping[str, np.ndarray]) -> None:
+    for name, array in outputs.items():
+        try:
+            fill_tensor(protos[name], array)
+        except TensorError as error:
+            raise Unimplemented(f"output {name}: {error}") from None
 
 
 def _read_tensor(name: str, proto: Any) -> Any:
@@ -117,7 +130,7 @@ def _read_tensor(name: str, proto: Any) -> Any:
         raise InvalidArgument(f"tensor parsing error: {name} ({error})") from None
 
 
-def _get_model_metadata(core: ServerCore, request: Any) -> Any:
+async def _get_model_metadata(core: ServerCore, request: Any) -> Any:
     spec = _read_spec(request)
     if not request.metadata_field:
         raise InvalidArgument("GetModelMetadataRequest must specify at least one metadata_field")
@@ -135,7 +148,7 @@ def _get_model_metadata(core: ServerCore, request: Any) -> Any:
     return response
 
 
-def _get_model_status(core: ServerCore, request: Any) -> Any:
+async def _get_model_status(core: ServerCore, request: Any) -> Any:
     response = get_model_status_pb2.GetModelStatusResponse()
     for status in core.list_statuses(_read_spec(request)):
         entry = response.model_version_status.add()
@@ -156,3 +169,21 @@ def _read_spec(request: Any) -> ModelSpec:
         version=spec.version.value if choice == "version" else None,
         label=spec.version_label if choice == "version_label" else None,
     )
+
+
+_SERVICES: Final[dict[str, dict[str, tuple[Any, Method]]]] = {
+    "PredictionService": {
+        "Predict": (predict_pb2.PredictRequest, _predict),
+        "Classify": (classification_pb2.ClassificationRequest, _unsupported("Classify")),
+        "Regress": (regression_pb2.RegressionRequest, _unsupported("Regress")),
+        "MultiInference": (inference_pb2.MultiInferenceRequest, _unsupported("MultiInference")),
+        "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, _get_model_metadata),
+    },
+    "ModelService": {
+        "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, _get_model_status),
+        "HandleReloadConfigRequest": (
+            model_management_pb2.ReloadConfigRequest,
+            _unsupported("HandleReloadConfigRequest"),
+        ),
+    },
+}

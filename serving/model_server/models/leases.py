@@ -13,8 +13,13 @@ class Servable(Protocol):
     signature_defs: Mapping[str, Any]
     """Signature name to `SignatureDef` message."""
 
-    def run(self, signature_name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    async def run(
+        self, signature_name: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         """Runs a signature; the inputs are known to fit it by name and type."""
+
+    def close(self) -> None:
+        """Lets go of what the model holds; called once, when nobody uses it any more."""
 
 
 class LoadedVersion:

@@ -219,9 +219,12 @@ class ModelManager:
             logger.info("model %s: serving version %d", self.name, version)
         for version in previous.keys() - wanted.keys():
             self._board.post(VersionStatus(version, State.UNLOADING))
-            previous[version].retire(on_idle=functools.partial(self._note_end, version))
+            retired = previous[version]
+            retired.retire(on_idle=functools.partial(self._end, retired))
 
-    def _note_end(self, version: int) -> None:
+    def _end(self, loaded: LoadedVersion) -> None:
+        version = loaded.version
+        loaded.servable.close()
         self._board.post(VersionStatus(version, State.END))
         logger.info("model %s: version %d unloaded", self.name, version)
         self._garbage.set()

@@ -11,13 +11,15 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote
 
-from serving.model_server.core import ModelSpec, ServerCore, predict
+from serving.model_server.core import ModelSpec, ServerCore
 from serving.model_server.errors import (
     InvalidArgument,
     StatusError,
     Unimplemented,
     to_status_error,
 )
+from serving.model_server.event_loop import call_by_size
+from serving.model_server.inference.predict import predict
 from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, read_input_types
 from serving.model_server.models.statuses import VersionStatus
 from serving.model_server.rest import json_response
@@ -62,7 +64,7 @@ class RestResponse:
 
 
 class RestHandler:
-    """Answers REST requests; safe to use from many threads.
+    """Answers REST requests, any number at a time.
 
     Args:
         core: The models.
@@ -71,7 +73,7 @@ class RestHandler:
     def __init__(self, core: ServerCore) -> None:
         self._core = core
 
-    def handle(self, method: str, path: str, body: bytes) -> RestResponse:
+    async def handle(self, method: str, path: str, body: bytes) -> RestResponse:
         """Answers one request; never raises.
 
         Args:
@@ -82,18 +84,18 @@ class RestHandler:
         if not _API.fullmatch(path):
             return RestResponse(HTTPStatus.NOT_FOUND, _NOT_FOUND_PAGE, "text/html")
         try:
-            return RestResponse(HTTPStatus.OK, self._answer(method, path, body))
+            return RestResponse(HTTPStatus.OK, await self._answer(method, path, body))
         except Exception as error:
             return respond_error(error)
 
-    def _answer(self, method: str, path: str, body: bytes) -> bytes:
+    async def _answer(self, method: str, path: str, body: bytes) -> bytes:
         pattern = {"POST": _POST, "GET": _GET}.get(method)
         match = pattern.fullmatch(path) if pattern is not None else None
         if match is None:
             raise InvalidArgument(f"Malformed request: {method} {path}")
         spec = _read_spec(match)
         if method == "POST":
-            return self._predict(spec, match["verb"].lower(), body)
+            return await self._predict(spec, match["verb"].lower(), body)
         if not spec.name:
             raise InvalidArgument("Missing model name in request.")
         if match["metadata"]:
@@ -101,10 +103,10 @@ class RestHandler:
                 return write_metadata(spec.name, loaded.version, loaded.servable.signature_defs)
         return _write_statuses(self._core.list_statuses(spec))
 
-    def _predict(self, spec: ModelSpec, verb: str, body: bytes) -> bytes:
+    async def _predict(self, spec: ModelSpec, verb: str, body: bytes) -> bytes:
         if verb != "predict":
             raise Unimplemented(f"{verb} is not supported by this server")
-        document = parse_object(body)
+        document = await call_by_size(len(body), parse_object, body)
         signature_name = read_signature_name(document)
         with self._core.lease(spec) as loaded:
             signature_defs = loaded.servable.signature_defs
@@ -118,9 +120,10 @@ class RestHandler:
                 raise InvalidArgument(
                     f"Failed to get input map for signature: {signature_name or 'DEFAULT'}"
                 )
-            inputs = read_inputs(document, types)
-            outputs = predict(loaded, name, inputs.tensors)
-        return json_response.write_outputs(outputs, inputs.layout)
+            inputs = await call_by_size(len(body), read_inputs, document, types)
+            outputs = await predict(loaded.servable, name, inputs.tensors)
+        size = sum(array.nbytes for array in outputs.values())
+        return await call_by_size(size, json_response.write_outputs, outputs, inputs.layout)
 
 
 def respond_error(error: Exception) -> RestResponse:

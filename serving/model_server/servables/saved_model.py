@@ -15,7 +15,7 @@ from serving.model_server.models.versions import find_saved_model_file
 TAGS: Final = frozenset({"serve"})
 
 
-class SavedModelServable:
+class SavedModel:
     """The signatures of one SavedModel, made by TF1 or TF2.
 
     Args:

@@ -4,6 +4,7 @@ So its first caller need not wait for tracing and compilation. Format and place 
 Serving's.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +14,9 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.model_server.core import predict
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.models.leases import LoadedVersion, Servable
+from serving.model_server.inference.predict import predict
+from serving.model_server.servables.threaded import Model, ThreadedServable
 from serving.protos.tensors import to_array
 from serving.warmup import WARMUP_FILE
 
@@ -24,11 +25,11 @@ logger = logging.getLogger(__name__)
 MAX_RECORDS: Final = 1000
 
 
-def warm_up(servable: Servable, path: Path) -> int:
+def warm_up(model: Model, path: Path) -> int:
     """Replays the warm-up requests of a SavedModel, if it has any.
 
     Args:
-        servable: The loaded model.
+        model: The loaded model.
         path: Its folder.
 
     Returns:
@@ -41,7 +42,10 @@ def warm_up(servable: Servable, path: Path) -> int:
     file = path / WARMUP_FILE
     if not file.is_file():
         return 0
-    loaded = LoadedVersion(0, servable)
+    return asyncio.run(_replay(ThreadedServable(model, executor=None), file))
+
+
+async def _replay(servable: ThreadedServable, file: Path) -> int:
     replayed = 0
     for log in _read_logs(file):
         if log.WhichOneof("log_type") != "predict_log":
@@ -49,7 +53,9 @@ def warm_up(servable: Servable, path: Path) -> int:
             continue
         request = log.predict_log.request
         inputs = {name: to_array(proto) for name, proto in request.inputs.items()}
-        predict(loaded, request.model_spec.signature_name, inputs, list(request.output_filter))
+        await predict(
+            servable, request.model_spec.signature_name, inputs, list(request.output_filter)
+        )
         replayed += 1
     logger.info("%s: replayed %d warm-up requests", file, replayed)
     return replayed

@@ -22,8 +22,11 @@ class Echo:
             raise ValueError(f"{path.name} is broken")
         self.path = path
 
-    def run(self, signature_name, inputs):
+    async def run(self, signature_name, inputs):
         return {}
+
+    def close(self):
+        self.closed = True
 
 
 def put(base_path, version, content="good"):

@@ -1,5 +1,6 @@
 """The REST API without a server or TensorFlow: whatever comes in, a proper answer goes out."""
 
+import asyncio
 import json
 
 import numpy as np
@@ -30,7 +31,7 @@ class Upper:
         only_text.outputs["upper"].dtype = STRING
         self.signature_defs = {"serving_default": signature, "only_text": only_text}
 
-    def run(self, signature_name, inputs):
+    async def run(self, signature_name, inputs):
         texts = [text.upper() for text in inputs["text"].ravel().tolist()]
         array = np.empty(len(texts), object)
         array[:] = texts
@@ -38,7 +39,7 @@ class Upper:
 
 
 class Failing(Upper):
-    def run(self, signature_name, inputs):
+    async def run(self, signature_name, inputs):
         raise RuntimeError("no more memory")
 
 
@@ -51,6 +52,10 @@ def create(tmp_path_factory, load):
     return RestHandler(ServerCore({"m": manager}, labels={"m": {"stable": 1, "old": 0}}))
 
 
+def ask(handler, method, path, body):
+    return asyncio.run(handler.handle(method, path, body))
+
+
 @pytest.fixture(scope="module")
 def handler(tmp_path_factory):
     return create(tmp_path_factory, Upper)
@@ -58,10 +63,10 @@ def handler(tmp_path_factory):
 
 def test_labels(handler):
     body = b'{"signature_name": "only_text", "instances": ["a"]}'
-    assert handler.handle("POST", "/v1/models/m/labels/stable:predict", body).status == 200
-    response = handler.handle("POST", "/v1/models/m/labels/old:predict", body)
+    assert ask(handler, "POST", "/v1/models/m/labels/stable:predict", body).status == 200
+    response = ask(handler, "POST", "/v1/models/m/labels/old:predict", body)
     assert json.loads(response.body) == {"error": "Servable not found for request: Specific(m, 0)"}
-    assert handler.handle("GET", "/v1/models/m/labels/stable", b"").status == 200
+    assert ask(handler, "GET", "/v1/models/m/labels/stable", b"").status == 200
 
 
 def test_version_and_label_exclude_each_other():
@@ -70,12 +75,12 @@ def test_version_and_label_exclude_each_other():
 
 
 def test_name_in_the_path_is_decoded(handler):
-    assert handler.handle("GET", "/v1/models/%6d", b"").status == 200
+    assert ask(handler, "GET", "/v1/models/%6d", b"").status == 200
 
 
 def test_bytes_that_are_not_utf8_come_back_as_they_are(handler):
     body = b'{"signature_name": "only_text", "instances": ["\xff"]}'
-    response = handler.handle("POST", PREDICT, body)
+    response = ask(handler, "POST", PREDICT, body)
     assert response.body == b'{\n    "predictions": ["\xff"\n    ]\n}'
 
 
@@ -98,7 +103,7 @@ documents = st.fixed_dictionaries(
 
 @given(documents)
 def test_any_document_is_answered_or_refused(handler, document):
-    response = handler.handle("POST", PREDICT, json.dumps(document).encode())
+    response = ask(handler, "POST", PREDICT, json.dumps(document).encode())
     assert response.status in (200, 400)
     answer = json.loads(response.body.decode("utf-8", "surrogateescape"))
     keys = {"predictions", "outputs"} if response.status == 200 else {"error"}
@@ -117,7 +122,7 @@ def test_any_document_is_answered_or_refused(handler, document):
     st.binary(max_size=20),
 )
 def test_any_path_is_answered_or_refused(handler, method, parts, verb, body):
-    response = handler.handle(method, "/v1/" + "/".join(parts) + verb, body)
+    response = ask(handler, method, "/v1/" + "/".join(parts) + verb, body)
     assert response.status in (200, 400, 404, 501)
     assert isinstance(json.loads(response.body), dict)
 
@@ -125,7 +130,7 @@ def test_any_path_is_answered_or_refused(handler, method, parts, verb, body):
 def test_model_that_fails_is_an_internal_error(tmp_path_factory):
     failing = create(tmp_path_factory, Failing)
     body = b'{"signature_name": "only_text", "instances": ["a"]}'
-    response = failing.handle("POST", PREDICT, body)
+    response = ask(failing, "POST", PREDICT, body)
     assert response.status == 500
     assert json.loads(response.body) == {"error": "RuntimeError: no more memory"}
 

@@ -7,7 +7,7 @@ from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 
 from serving.model_server.errors import FailedPrecondition, NotFound
-from serving.model_server.servables.saved_model import SavedModelServable
+from serving.model_server.servables.saved_model import SavedModel
 from tests.serving.saved_models import save_constant
 
 X = {"x": np.array([1, 2], np.float32)}
@@ -37,40 +37,40 @@ def save_with_tf1(path, tags):
 
 
 def test_model_made_by_tensorflow_2(path):
-    servable = SavedModelServable(path)
-    assert servable.run("serving_default", X)["value"].tolist() == [5, 5]
-    assert servable.signature_defs["serving_default"].inputs["x"].dtype == tf.float32
+    model = SavedModel(path)
+    assert model.run("serving_default", X)["value"].tolist() == [5, 5]
+    assert model.signature_defs["serving_default"].inputs["x"].dtype == tf.float32
 
 
 def test_model_made_by_tensorflow_1(tmp_path):
     save_with_tf1(tmp_path / "1", ["serve"])
-    servable = SavedModelServable(tmp_path / "1")
-    assert servable.run("serving_default", X)["y"].tolist() == [2.5, 3]
+    model = SavedModel(tmp_path / "1")
+    assert model.run("serving_default", X)["y"].tolist() == [2.5, 3]
 
 
 def test_model_as_text(path):
     saved_model = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
     (path / "saved_model.pbtxt").write_text(text_format.MessageToString(saved_model))
     (path / "saved_model.pb").unlink()
-    assert SavedModelServable(path).run("serving_default", X)["value"].tolist() == [5, 5]
+    assert SavedModel(path).run("serving_default", X)["value"].tolist() == [5, 5]
 
 
 def test_model_that_is_not_for_serving(tmp_path):
     save_with_tf1(tmp_path / "1", ["train"])
     with pytest.raises(NotFound, match=r"matching supplied tags: \{ serve \}"):
-        SavedModelServable(tmp_path / "1")
+        SavedModel(tmp_path / "1")
 
 
 def test_folder_without_a_model(tmp_path):
     with pytest.raises(NotFound, match=r"Could not find SavedModel .pb or .pbtxt"):
-        SavedModelServable(tmp_path)
+        SavedModel(tmp_path)
 
 
 def test_signature_that_is_listed_but_cannot_be_called(path):
-    servable = SavedModelServable(path)
-    assert "__saved_model_init_op" in servable.signature_defs
+    model = SavedModel(path)
+    assert "__saved_model_init_op" in model.signature_defs
     with pytest.raises(FailedPrecondition, match='key "__saved_model_init_op" not found'):
-        servable.run("__saved_model_init_op", {})
+        model.run("__saved_model_init_op", {})
 
 
 def test_string_scalar(tmp_path):
@@ -82,10 +82,10 @@ def test_string_scalar(tmp_path):
     greeter = Greeter()
     tf.saved_model.save(greeter, str(tmp_path), {"greet": greeter.greet})
     name = np.array(b"you\x00", object)
-    (text,) = SavedModelServable(tmp_path).run("greet", {"name": name}).values()
+    (text,) = SavedModel(tmp_path).run("greet", {"name": name}).values()
     assert (text.shape, text.dtype, text[()]) == ((), object, b"hello you\x00")
 
 
 def test_shape_that_contradicts_the_signature_is_the_models_affair(path):
     inputs = {"x": np.zeros((1, 2), np.float32)}
-    assert SavedModelServable(path).run("serving_default", inputs)["value"].tolist() == [[5, 5]]
+    assert SavedModel(path).run("serving_default", inputs)["value"].tolist() == [[5, 5]]

@@ -5,7 +5,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import classification_pb2, prediction_log_pb2
 
 from serving.model_server import ModelServer, ServerConfig
-from serving.model_server.servables.saved_model import SavedModelServable
+from serving.model_server.servables.saved_model import SavedModel
 from serving.model_server.servables.warmup import MAX_RECORDS, warm_up
 from serving.warmup import WARMUP_FILE, write_warmup_requests
 from tests.serving.saved_models import save_constant, save_zoo
@@ -39,7 +39,7 @@ class Recorder:
     """A real model that notes what it is asked."""
 
     def __init__(self, path):
-        self._servable = SavedModelServable(path)
+        self._servable = SavedModel(path)
         self.signature_defs = self._servable.signature_defs
         self.asked = []
 

@@ -1,0 +1,43 @@
+"""Predict: named tensors in, named tensors out."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from serving.model_server.inference.signature_checks import (
+    DEFAULT_SIGNATURE,
+    check_inputs,
+    check_output_filter,
+    find_signature,
+)
+from serving.model_server.models.leases import Servable
+
+
+async def predict(
+    servable: Servable,
+    signature_name: str,
+    inputs: Mapping[str, np.ndarray],
+    output_filter: Sequence[str] = (),
+) -> dict[str, np.ndarray]:
+    """Runs a signature.
+
+    Args:
+        servable: The loaded model.
+        signature_name: Name of the signature; empty means `serving_default`.
+        inputs: Input name to array.
+        output_filter: Names of the outputs wanted; empty means all.
+
+    Returns:
+        Output name to array; strings as object arrays of bytes.
+
+    Raises:
+        FailedPrecondition: No such signature.
+        InvalidArgument: Inputs or output filter do not fit the signature.
+        Exception: Whatever the model raises.
+    """
+    name = signature_name or DEFAULT_SIGNATURE
+    signature = find_signature(servable.signature_defs, name)
+    check_inputs(signature, inputs)
+    check_output_filter(signature, output_filter)
+    outputs = await servable.run(name, inputs)
+    return {key: outputs[key] for key in output_filter or sorted(outputs)}

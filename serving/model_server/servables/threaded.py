@@ -1,0 +1,45 @@
+"""From a model that blocks to one that can be awaited."""
+
+import asyncio
+from collections.abc import Mapping
+from concurrent import futures
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Model(Protocol):
+    """A model whose calls block; safe to use from many threads."""
+
+    signature_defs: Mapping[str, Any]
+    """Signature name to `SignatureDef` message."""
+
+    def run(self, signature_name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Runs a signature; the inputs are known to fit it by name and type."""
+
+
+class ThreadedServable:
+    """Runs each request on its own, in a thread.
+
+    Args:
+        model: The loaded model.
+        executor: Its threads bound how many requests are computed at a time; None computes where
+            the call is awaited.
+    """
+
+    def __init__(self, model: Model, executor: futures.Executor | None) -> None:
+        self.signature_defs = model.signature_defs
+        self._model = model
+        self._executor = executor
+
+    async def run(
+        self, signature_name: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Runs a signature; a request that is cancelled before a thread takes it never runs."""
+        if self._executor is None:
+            return self._model.run(signature_name, inputs)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, self._model.run, signature_name, inputs)
+
+    def close(self) -> None:
+        """Does nothing: the model's memory goes with the last reference to it."""
