@@ -1,48 +1,34 @@
 """The command line: `tensorflow_model_server`'s flags, by the same names and meanings.
 
 Two meanings are this server's own: port 0 takes a free port, where TensorFlow Serving serves
-nothing on it; and `--host`, `--port_file` and `--drain_seconds` are not TensorFlow Serving's.
+nothing on it; and the flags listed in `OWN_FLAGS` are not TensorFlow Serving's.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from pydantic import ValidationError
 
 from serving.model_server.config import ServerConfig
 
 IGNORED_FLAGS: Final = (
-    "allow_version_labels_for_unavailable_models",
-    "batching_parameters_file",
-    "enable_batching",
-    "enable_grpc_healthcheck_service",
-    "enable_per_model_batching_parameters",
     "enable_profiler",
     "enable_serialization_as_tensor_content",
-    "enable_signature_method_name_check",
     "flush_filesystem_caches",
-    "grpc_channel_arguments",
-    "grpc_socket_path",
+    "force_allow_any_version_labels_for_unavailable_models",
     "mixed_precision",
-    "model_config_file_poll_wait_seconds",
-    "monitoring_config_file",
     "num_load_threads",
-    "num_request_iterations_for_warmup",
     "num_tflite_interpreters_per_pool",
     "num_tflite_pools",
     "num_unload_threads",
     "per_process_gpu_memory_fraction",
     "platform_config_file",
-    "prefer_tflite_model",
     "remove_unused_fields_from_bundle_metagraph",
-    "rest_api_enable_cors_support",
-    "saved_model_tags",
     "skip_initialize_tpu",
-    "ssl_config_file",
     "tensorflow_inter_op_parallelism",
     "tensorflow_intra_op_parallelism",
     "tensorflow_session_config_file",
@@ -75,6 +61,119 @@ class CommandLine:
     warnings: tuple[str, ...]
 
 
+def parse_bool(text: str) -> bool:
+    """Reads a flag's value as TensorFlow Serving does."""
+    if text.lower() in ("true", "1"):
+        return True
+    if text.lower() in ("false", "0"):
+        return False
+    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+
+
+def _parse_tags(text: str) -> frozenset[str]:
+    return frozenset(tag for tag in text.split(",") if tag)
+
+
+def _parse_micros(text: str) -> float:
+    return max(int(text), 0) / 1e6
+
+
+class _Flag(NamedTuple):
+    """One flag.
+
+    Attributes:
+        name: As on the command line.
+        type: Reads the value.
+        help: What it does; the default is added.
+        field: Field of `ServerConfig`, where its name is another.
+    """
+
+    name: str
+    type: Callable[[str], Any]
+    help: str
+    field: str = ""
+
+
+_FLAGS: Final = {
+    "models": (
+        _Flag("model_name", str, "name of the model"),
+        _Flag("model_base_path", Path, "folder of the version folders"),
+        _Flag("model_config_file", Path, "ModelServerConfig as text, instead of name and path"),
+        _Flag(
+            "model_config_file_poll_wait_seconds",
+            float,
+            "seconds between two looks at that file; 0 reads it once",
+        ),
+        _Flag(
+            "allow_version_labels_for_unavailable_models",
+            parse_bool,
+            "whether a label may name a version that is not available yet",
+        ),
+        _Flag(
+            "file_system_poll_wait_seconds",
+            float,
+            "seconds between two looks at a model's folder; 0 looks once",
+        ),
+        _Flag("max_num_load_retries", int, "how often to try again after a failed load"),
+        _Flag(
+            "load_retry_interval_micros",
+            _parse_micros,
+            "microseconds between these tries",
+            "load_retry_interval_seconds",
+        ),
+        _Flag("enable_model_warmup", parse_bool, "replay a version's warm-up requests first"),
+        _Flag("num_request_iterations_for_warmup", int, "how often to replay each"),
+        _Flag("saved_model_tags", _parse_tags, "tags of the graph to load, with commas between"),
+        _Flag("prefer_tflite_model", parse_bool, "load model.tflite where there is one"),
+        _Flag(
+            "enable_signature_method_name_check",
+            parse_bool,
+            "classify and regress refuse signatures of another method name",
+        ),
+    ),
+    "batching": (
+        _Flag("enable_batching", parse_bool, "put requests together into batches"),
+        _Flag("batching_parameters_file", Path, "BatchingParameters as text"),
+        _Flag(
+            "enable_per_model_batching_parameters",
+            parse_bool,
+            "take batching_params.pbtxt from the version folder instead",
+        ),
+    ),
+    "network": (
+        _Flag("port", int, "gRPC port; 0 takes a free one", "grpc_port"),
+        _Flag("rest_api_port", int, "REST port; 0 takes a free one", "rest_port"),
+        _Flag("grpc_socket_path", Path, "unix socket for gRPC, besides the port"),
+        _Flag("grpc_channel_arguments", str, "gRPC options, as name=value,name=value"),
+        _Flag("grpc_max_threads", int, "gRPC requests computed at a time (4 per CPU)"),
+        _Flag("rest_api_num_threads", int, "REST requests computed at a time (4 per CPU)"),
+        _Flag("rest_api_timeout_in_ms", int, "milliseconds until a REST request gets a 504"),
+        _Flag("rest_api_enable_cors_support", parse_bool, "let pages of other origins ask"),
+        _Flag("ssl_config_file", Path, "SSLConfig as text, for gRPC"),
+    ),
+    "operations": (
+        _Flag("monitoring_config_file", Path, "MonitoringConfig as text"),
+        _Flag("enable_grpc_healthcheck_service", parse_bool, "serve gRPC's health service"),
+    ),
+    "not TensorFlow Serving's": (
+        _Flag("host", str, "address to bind; 0.0.0.0 for all"),
+        _Flag("enable_grpc_reflection", parse_bool, "serve gRPC's reflection service"),
+        _Flag("max_request_bytes", int, "refuse larger requests"),
+        _Flag("max_json_depth", int, "refuse REST requests that are nested more deeply"),
+        _Flag("client_timeout_seconds", float, "close a connection that sends no whole request"),
+        _Flag("access_log", parse_bool, "log each request as a line of JSON"),
+        _Flag("drain_seconds", int, "seconds that requests get to end when the server stops"),
+    ),
+}
+OWN_FLAGS: Final = (*(flag.name for flag in _FLAGS["not TensorFlow Serving's"]), "port_file")
+_FIELD_OF_FLAG: Final = {
+    flag.name: flag.field or flag.name for flags in _FLAGS.values() for flag in flags
+}
+_FLAG_OF_FIELD: Final = {field: name for name, field in _FIELD_OF_FLAG.items()}
+_DEFAULTS: Final = {"grpc_port": 8500, "rest_port": None}
+"""Where the command line's defaults are not those of `ServerConfig`."""
+
+
 def parse_flags(arguments: Sequence[str]) -> CommandLine:
     """Reads a command line.
 
@@ -82,40 +181,18 @@ def parse_flags(arguments: Sequence[str]) -> CommandLine:
         FlagError: An unknown flag, a value that does not fit, or no model.
         SystemExit: `--help` or `--version`, which print and end with 0.
     """
-    values = _create_parser().parse_args(arguments)
-    if values.model_config_file:
-        raise FlagError(
-            "--model_config_file is not supported yet; use --model_name and --model_base_path"
-        )
-    if not values.model_base_path:
-        raise FlagError("--model_base_path is missing; give the folder that holds 1/, 2/, …")
-    given = [name for name in IGNORED_FLAGS if getattr(values, name) is not None]
-    warnings = tuple(f"--{name} is accepted, but this server does not follow it" for name in given)
-    return CommandLine(_create_config(values), values.port_file, warnings)
-
-
-def _create_config(values: argparse.Namespace) -> ServerConfig:
+    values = vars(_create_parser().parse_args(arguments))
+    fields = dict(_DEFAULTS)
+    fields |= {
+        field: values[name] for name, field in _FIELD_OF_FLAG.items() if values[name] is not None
+    }
     try:
-        return ServerConfig(
-            model_name=values.model_name,
-            model_base_path=values.model_base_path,
-            host=values.host,
-            rest_port=values.rest_api_port,
-            grpc_port=values.port,
-            rest_api_timeout_in_ms=values.rest_api_timeout_in_ms,
-            rest_api_num_threads=values.rest_api_num_threads,
-            grpc_max_threads=values.grpc_max_threads,
-            file_system_poll_wait_seconds=values.file_system_poll_wait_seconds,
-            max_num_load_retries=values.max_num_load_retries,
-            load_retry_interval_seconds=max(values.load_retry_interval_micros, 0) / 1e6,
-            enable_model_warmup=values.enable_model_warmup,
-            drain_seconds=values.drain_seconds,
-        )
+        config = ServerConfig.model_validate(fields)
     except ValidationError as error:
         raise FlagError(describe_first_error(error)) from None
-
-
-_FLAG_OF_FIELD: Final = {"grpc_port": "port", "rest_port": "rest_api_port"}
+    given = [name for name in IGNORED_FLAGS if values[name] is not None]
+    warnings = tuple(f"--{name} is accepted, but this server does not follow it" for name in given)
+    return CommandLine(config, values["port_file"], warnings)
 
 
 def describe_first_error(error: ValidationError) -> str:
@@ -150,84 +227,40 @@ def _find_version(distribution: str) -> str:
 def _create_parser() -> _Parser:
     parser = _Parser(
         prog="python -m serving.model_server",
-        description="Serves a SavedModel over TensorFlow Serving's REST and gRPC API.",
+        usage="%(prog)s --model_base_path=FOLDER [--FLAG=VALUE …]",
+        description="Serves SavedModels over TensorFlow Serving's REST and gRPC API.",
         allow_abbrev=False,
     )
-    _add_model_flags(parser)
-    _add_network_flags(parser)
+    for title, flags in _FLAGS.items():
+        group = parser.add_argument_group(title)
+        for flag in flags:
+            _add_flag(group, flag)
+    group.add_argument("--port_file", type=Path, help="write the bound ports there, as JSON")
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show versions and exit")
     for name in IGNORED_FLAGS:
         parser.add_argument(f"--{name}", nargs="?", const="true", help=argparse.SUPPRESS)
     return parser
 
 
-def _add_model_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--model_name", default="default", help="name of the model (default: %(default)s)")
-    add("--model_base_path", help="folder of the version folders; required")
-    add("--model_config_file", help=argparse.SUPPRESS)
-    add(
-        "--file_system_poll_wait_seconds",
-        type=float,
-        default=1.0,
-        help="seconds between two looks at the folder; 0 looks once (default: %(default)s)",
-    )
-    add(
-        "--max_num_load_retries",
-        type=int,
-        default=5,
-        help="how often to try again after a failed load (default: %(default)s)",
-    )
-    add(
-        "--load_retry_interval_micros",
-        type=int,
-        default=60_000_000,
-        help="microseconds between these tries (default: %(default)s)",
-    )
-    add(
-        "--enable_model_warmup",
-        type=_parse_bool,
-        nargs="?",
-        const=True,
-        default=True,
-        help="replay a version's warm-up requests before serving it (default: true)",
-    )
+def _add_flag(group: Any, flag: _Flag) -> None:
+    default = _describe_default(flag)
+    options: dict[str, Any] = {
+        "help": f"{flag.help} (default: {default})" if default else flag.help
+    }
+    if flag.type is parse_bool:
+        options |= {"nargs": "?", "const": True}
+    group.add_argument(f"--{flag.name}", type=flag.type, **options)
 
 
-def _add_network_flags(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--host",
-        default="127.0.0.1",
-        help="address to bind; 0.0.0.0 for all (default: %(default)s)",
+def _describe_default(flag: _Flag) -> str:
+    field = flag.field or flag.name
+    default = _DEFAULTS.get(field, ServerConfig.model_fields[field].default)
+    if flag.type is _parse_micros:
+        default = round(default * 1e6)
+    if flag.type is _parse_tags:
+        default = ",".join(sorted(default))
+    return (
+        ""
+        if default in (None, "")
+        else str(default).replace("False", "false").replace("True", "true")
     )
-    add(
-        "--port",
-        type=int,
-        default=8500,
-        help="gRPC port; 0 takes a free one (default: %(default)s)",
-    )
-    add("--rest_api_port", type=int, help="REST port; 0 takes a free one (default: no REST)")
-    add(
-        "--rest_api_timeout_in_ms",
-        type=int,
-        default=30_000,
-        help="milliseconds until a REST request is answered 504 (default: %(default)s)",
-    )
-    add("--rest_api_num_threads", type=int, help="REST requests at a time (default: 4 per CPU)")
-    add("--grpc_max_threads", type=int, help="gRPC requests at a time (default: 4 per CPU)")
-    add(
-        "--drain_seconds",
-        type=int,
-        default=30,
-        help="seconds that requests get to end when the server stops (default: %(default)s)",
-    )
-    add("--port_file", type=Path, help="write the bound ports there, as JSON")
-
-
-def _parse_bool(text: str) -> bool:
-    if text.lower() in ("true", "1"):
-        return True
-    if text.lower() in ("false", "0"):
-        return False
-    raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")

@@ -81,6 +81,8 @@ class ModelServer:
         if self._manager is not None:
             raise StartError("this server has been started before; make another one")
         config = self.config
+        if config.model_base_path is None:
+            raise StartError("model_config_file is not supported yet; use model_base_path")
         self._executor = futures.ThreadPoolExecutor(_count_threads(config), "model")
         self._manager = ModelManager(
             config.model_name,

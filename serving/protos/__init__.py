@@ -30,7 +30,7 @@ def message_class(full_name: str) -> Any:
 
 @cache
 def _create_class(full_name: str) -> Any:
-    descriptor = _load_pool().FindMessageTypeByName(full_name)
+    descriptor = load_pool().FindMessageTypeByName(full_name)
     # protobuf 3.20 has only the factory object, protobuf 6 only the function.
     if hasattr(message_factory, "GetMessageClass"):
         return message_factory.GetMessageClass(descriptor)
@@ -39,11 +39,12 @@ def _create_class(full_name: str) -> Any:
 
 @cache
 def _create_factory() -> Any:
-    return message_factory.MessageFactory(_load_pool())
+    return message_factory.MessageFactory(load_pool())
 
 
 @cache
-def _load_pool() -> Any:
+def load_pool() -> Any:
+    """Returns the private `DescriptorPool` of the shipped messages."""
     pool = descriptor_pool.DescriptorPool()
     for file in read_descriptors().file:
         pool.AddSerializedFile(file.SerializeToString())

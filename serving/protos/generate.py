@@ -1,4 +1,4 @@
-"""Writes the descriptors that the client ships: `python -m serving.protos.generate`.
+"""Writes the descriptors that client and server ship: `python -m serving.protos.generate`.
 
 Needs `tensorflow-serving-api`, and with it TensorFlow. The result depends on the installed
 version only; fields are never renumbered between versions, so either column's file serves both.
@@ -7,22 +7,35 @@ version only; fields are never renumbered between versions, so either column's f
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2
+from google.protobuf import descriptor_pb2, wrappers_pb2
 
 from serving.protos import DESCRIPTOR_FILE
+from serving.protos.declared import declare_files
 
 
 def collect_descriptors() -> Any:
-    """Returns a `FileDescriptorSet` of the client's messages and all that they refer to."""
+    """Returns a `FileDescriptorSet` of all messages of the API and all that they refer to."""
     from tensorflow_serving.apis import (
+        classification_pb2,
         get_model_metadata_pb2,
         get_model_status_pb2,
+        inference_pb2,
+        model_management_pb2,
         predict_pb2,
+        prediction_log_pb2,
+        regression_pb2,
     )
+    from tensorflow_serving.config import model_server_config_pb2
 
     files: dict[str, Any] = {}
-    for module in (predict_pb2, get_model_metadata_pb2, get_model_status_pb2):
+    for module in (
+        predict_pb2, get_model_metadata_pb2, get_model_status_pb2, classification_pb2,
+        regression_pb2, inference_pb2, prediction_log_pb2, model_management_pb2,
+        model_server_config_pb2, wrappers_pb2,
+    ):  # fmt: skip
         _add_file(module.DESCRIPTOR, files)
+    for proto in declare_files():
+        files[proto.name] = proto
     return descriptor_pb2.FileDescriptorSet(file=files.values())
 
 

@@ -32,7 +32,7 @@ def test_flags_reach_the_configuration(tmp_path):
             f"--port_file={tmp_path / 'ports'}",
         ]
     )  # fmt: skip
-    assert command_line.config.model_dump(exclude={"model_base_path"}) == {
+    assert command_line.config.model_dump(exclude_unset=True, exclude={"model_base_path"}) == {
         "model_name": "digits", "host": "0.0.0.0", "rest_port": 8501, "grpc_port": 0,
         "rest_api_timeout_in_ms": 5, "rest_api_num_threads": 7, "grpc_max_threads": 6,
         "file_system_poll_wait_seconds": 0.5, "max_num_load_retries": 2,
@@ -59,8 +59,10 @@ def test_flag_of_tensorflow_serving_that_is_not_followed_is_named(name, form):
         ([*BASE, "--rest_api_port=8500"], "rest_port and grpc_port are both 8500"),
         ([*BASE, "--enable_model_warmup=maybe"], "'maybe' is neither true nor false"),
         ([*BASE, "--model_name=a:b"], "has '/' or ':'"),
-        ([], "--model_base_path is missing"),
-        ([*BASE, "--model_config_file=m.config"], "--model_config_file is not supported yet"),
+        ([], "give either model_base_path"),
+        ([*BASE, "--model_config_file=m.config"], "model_config_file, and not both"),
+        ([*BASE, "--batching_parameters_file=b"], "batching_parameters_file needs enable_batching"),
+        ([*BASE, "--client_timeout_seconds=-1"], "--client_timeout_seconds=-1.0: "),
     ],
 )
 def test_refused_command_line_is_one_line_and_exit_code_2(arguments, message, capsys):
@@ -84,4 +86,4 @@ def test_help_names_the_flags(capsys):
         parse_flags(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    assert "--rest_api_port" in text and "--enable_batching" not in text
+    assert "--rest_api_port" in text and "--platform_config_file" not in text

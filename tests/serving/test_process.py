@@ -26,7 +26,7 @@ def test_process_serves_until_sigterm_and_exits_with_0(tmp_path):
     command = [
         sys.executable, "-m", "serving.model_server", "--model_name=c",
         f"--model_base_path={tmp_path / 'model'}", "--port=0", "--rest_api_port=0",
-        f"--port_file={tmp_path / 'ports'}", "--enable_batching",
+        f"--port_file={tmp_path / 'ports'}", "--enable_profiler",
     ]  # fmt: skip
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -43,7 +43,7 @@ def test_process_serves_until_sigterm_and_exits_with_0(tmp_path):
     assert answer["value"].tolist() == [7.0, 7.0]
     assert process.returncode == 0
     assert output == f"serving c: REST {url} gRPC 127.0.0.1:{ports['grpc']}\n"
-    assert "--enable_batching is accepted, but this server does not follow it" in errors
+    assert "--enable_profiler is accepted, but this server does not follow it" in errors
     assert "Traceback" not in errors
 
 
