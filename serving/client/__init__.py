@@ -6,25 +6,35 @@
         for prediction in client.predict([path.read_bytes()]):
             print(prediction.label, prediction.score)
 
+`predict_many` takes any number of images, in concurrent batches; `predict_raw` calls any signature,
+`classify` and `regress` take features as mappings.
+
 Never imports TensorFlow. Neither client looks at proxy settings of the environment.
 """
 
 from serving.client.errors import (
     AnswerError,
     ClientError,
+    ClosedError,
     DeadlineError,
     RequestError,
+    TlsError,
     UnavailableError,
 )
+from serving.client.examples import ClassScore
 from serving.client.grpc_client import GrpcClient
 from serving.client.prediction import Prediction
 from serving.client.rest_client import RestClient
 from serving.client.retry import RetryPolicy
+from serving.client.signatures import Signature, TensorSpec
 from serving.client.target import ModelVersionStatus, Target
+from serving.client.tls import TlsConfig
 
 __all__ = [
     "AnswerError",
+    "ClassScore",
     "ClientError",
+    "ClosedError",
     "DeadlineError",
     "GrpcClient",
     "ModelVersionStatus",
@@ -32,6 +42,10 @@ __all__ = [
     "RequestError",
     "RestClient",
     "RetryPolicy",
+    "Signature",
     "Target",
+    "TensorSpec",
+    "TlsConfig",
+    "TlsError",
     "UnavailableError",
 ]

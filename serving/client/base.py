@@ -1,19 +1,48 @@
 """What the clients of both protocols share."""
 
+import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
 
+from serving.client.concurrency import map_in_order, split
+from serving.client.errors import AnswerError, ClosedError
+from serving.client.examples import ClassScore, Example
 from serving.client.prediction import INPUT, Prediction, read_predictions
+from serving.client.retry import RetryPolicy, call_with_retries
+from serving.client.signatures import Signature
+from serving.client.target import ModelVersionStatus, Target
 
 Client = TypeVar("Client", bound="ModelClient")
+Result = TypeVar("Result")
 
 
 class ModelClient(ABC):
-    """Asks one model; use it in a `with` statement, or close it."""
+    """Asks one model; use it in a `with` statement, or close it. Safe to use from many threads.
+
+    Args:
+        address: The server, as errors name it.
+        target: The model, or just its name.
+        timeout_seconds: Seconds for one call, its retries included.
+        retry: How to try again while the server is unavailable.
+
+    Raises:
+        ValueError: A time limit that leaves no time.
+    """
+
+    def __init__(
+        self, address: str, target: Target | str, timeout_seconds: float, retry: RetryPolicy | None
+    ) -> None:
+        if not timeout_seconds > 0:
+            raise ValueError(f"timeout_seconds is {timeout_seconds:g}; use more than 0")
+        self.address = address
+        self.target = Target(target) if isinstance(target, str) else target
+        self._timeout_seconds = timeout_seconds
+        self._retry = retry or RetryPolicy()
+        self._closing = threading.Event()
 
     def __enter__(self: Client) -> Client:
         return self
@@ -26,20 +55,116 @@ class ModelClient(ABC):
     ) -> None:
         self.close()
 
-    @abstractmethod
     def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections; calls under way in other threads end with ClosedError."""
+        self._closing.set()
+        self._disconnect()
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Classifies encoded images, one prediction for each.
+        """Classifies encoded images in one request, one prediction for each.
 
         Raises:
             ClientError: The server gives no usable answer.
         """
         if not images:
             return []
-        return read_predictions(self._classify({INPUT: list(images)}), len(images))
+        outputs = self._classify_images({INPUT: list(images)})
+        try:
+            return read_predictions(outputs, len(images))
+        except AnswerError as error:
+            raise AnswerError(f"{self.address}: {error}") from None
+
+    def predict_many(
+        self, images: Iterable[bytes], batch_size: int = 32, concurrency: int = 4
+    ) -> Iterator[Prediction]:
+        """Classifies any number of encoded images, in their order.
+
+        Takes images as it goes: no more than `2 * concurrency * batch_size` are held at a time.
+
+        Args:
+            images: Encoded images; may be a generator.
+            batch_size: Images in one request.
+            concurrency: Requests at a time.
+
+        Raises:
+            ClientError: A request gets no usable answer; raised when its images' turn comes. What
+                follows them is not asked any more.
+            ValueError: A number less than 1.
+        """
+        if batch_size < 1 or concurrency < 1:
+            raise ValueError(f"batch_size {batch_size}, concurrency {concurrency}: use 1 or more")
+        results = map_in_order(self.predict, split(images, batch_size), concurrency)
+        return (prediction for batch in results for prediction in batch)
 
     @abstractmethod
-    def _classify(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def predict_raw(
+        self, inputs: Mapping[str, Any], signature_name: str = ""
+    ) -> dict[str, np.ndarray]:
+        """Calls any signature; see the subclasses for the types."""
+
+    @abstractmethod
+    def classify(
+        self,
+        examples: Sequence[Example],
+        signature_name: str = "",
+        context: Example | None = None,
+    ) -> list[list[ClassScore]]:
+        """Calls a signature for classification.
+
+        Args:
+            examples: One mapping an example: feature name to value, list or array. Floats,
+                integers (bool too), and text or bytes are the three kinds of feature.
+            signature_name: Name of the signature; empty means `serving_default`.
+            context: Features that all examples share.
+
+        Returns:
+            The classes of each example, in the model's order.
+
+        Raises:
+            ClientError: The server gives no usable answer.
+            ValueError: A value that no feature can have.
+        """
+
+    @abstractmethod
+    def regress(
+        self,
+        examples: Sequence[Example],
+        signature_name: str = "",
+        context: Example | None = None,
+    ) -> list[float]:
+        """Calls a signature for regression; arguments and errors are those of `classify`.
+
+        Returns:
+            One number for each example.
+        """
+
+    @abstractmethod
+    def get_status(self) -> list[ModelVersionStatus]:
+        """Returns the states of the model's versions.
+
+        Raises:
+            ClientError: The server gives no usable answer.
+        """
+
+    @abstractmethod
+    def get_signatures(self) -> dict[str, Signature]:
+        """Returns the model's signatures by name.
+
+        Raises:
+            ClientError: The server gives no usable answer.
+        """
+
+    @abstractmethod
+    def _classify_images(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Calls `serving_default`; returns at least its outputs that a prediction needs."""
+
+    @abstractmethod
+    def _disconnect(self) -> None:
+        """Closes the connections, under other threads' feet if need be."""
+
+    def _call_with_retries(self, attempt: Callable[[float], Result]) -> Result:
+        return call_with_retries(attempt, self._timeout_seconds, self._retry, pause=self._pause)
+
+    def _pause(self, seconds: float) -> None:
+        if self._closing.wait(seconds):
+            raise ClosedError(f"{self.address}: the client is closed")

@@ -7,12 +7,25 @@ import grpc
 import numpy as np
 
 from serving import protos
+from serving.client.addresses import check_grpc_address
 from serving.client.arrays import to_array
 from serving.client.base import ModelClient
-from serving.client.errors import AnswerError, DeadlineError, RequestError, UnavailableError
+from serving.client.errors import (
+    AnswerError,
+    ClientError,
+    ClosedError,
+    DeadlineError,
+    RequestError,
+    TlsError,
+    UnavailableError,
+)
+from serving.client.examples import ClassScore, Example, fill_input
+from serving.client.headers import check_headers
 from serving.client.prediction import OUTPUTS
-from serving.client.retry import RetryPolicy, call_with_retries
+from serving.client.retry import RetryPolicy
+from serving.client.signatures import Signature, TensorSpec, read_shape
 from serving.client.target import ModelVersionStatus, Target
+from serving.client.tls import TlsConfig
 from serving.protos import tensors
 
 _OPTIONS: Final = (
@@ -23,23 +36,38 @@ _OPTIONS: Final = (
     # So that a retry finds a server that has just come up.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # Else two clients share one connection, and closing one does not close its own.
+    ("grpc.use_local_subchannel_pool", 1),
 )
+_CLASSIFY: Final = "/tensorflow.serving.PredictionService/Classify"
+_REGRESS: Final = "/tensorflow.serving.PredictionService/Regress"
 _METHODS: Final = {
     protos.PREDICT: ("PredictRequest", "PredictResponse"),
+    _CLASSIFY: ("ClassificationRequest", "ClassificationResponse"),
+    _REGRESS: ("RegressionRequest", "RegressionResponse"),
     protos.GET_MODEL_METADATA: ("GetModelMetadataRequest", "GetModelMetadataResponse"),
     protos.GET_MODEL_STATUS: ("GetModelStatusRequest", "GetModelStatusResponse"),
 }
 _SIGNATURE_DEF: Final = "signature_def"
+_PUSHBACK: Final = "grpc-retry-pushback-ms"
+"""Trailer in which a gRPC server says after how long to try again."""
 
 
 class GrpcClient(ModelClient):
-    """Asks one model over gRPC; safe to use from many threads.
+    """Asks one model over gRPC; safe to use from many threads, which share one connection.
 
     Args:
-        address: Where the server is, for example `127.0.0.1:8500`.
+        address: Where the server is, for example `127.0.0.1:8500` or `unix:/run/serving.sock`.
         target: The model, or just its name.
         timeout_seconds: Seconds for one call, its retries included.
         retry: How to try again while the server is unavailable.
+        tls: Certificates; None connects without TLS, `TlsConfig()` trusts gRPC's own authorities.
+        headers: Metadata to add to each request, as `authorization`.
+        compress: Whether to send messages gzipped, for a slow network and numbers; images are
+            compressed already.
+
+    Raises:
+        ValueError: An address or header that is none.
     """
 
     def __init__(
@@ -48,12 +76,15 @@ class GrpcClient(ModelClient):
         target: Target | str,
         timeout_seconds: float = 30.0,
         retry: RetryPolicy | None = None,
+        *,
+        tls: TlsConfig | None = None,
+        headers: Mapping[str, str] | None = None,
+        compress: bool = False,
     ) -> None:
-        self.target = Target(target) if isinstance(target, str) else target
-        self._address = address
-        self._timeout_seconds = timeout_seconds
-        self._retry = retry or RetryPolicy()
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        super().__init__(check_grpc_address(address), target, timeout_seconds, retry)
+        self._metadata = tuple(check_headers(headers).items())
+        self._is_secure = tls is not None
+        self._channel = _create_channel(address, tls, compress)
         self._methods = {path: self._create_method(path) for path in _METHODS}
 
     def _create_method(self, path: str) -> Any:
@@ -63,13 +94,6 @@ class GrpcClient(ModelClient):
             request_serializer=request.SerializeToString,
             response_deserializer=response.FromString,
         )
-
-    def close(self) -> None:
-        """Closes the connection."""
-        self._channel.close()
-
-    def _classify(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        return self.predict_raw(inputs, output_filter=OUTPUTS)
 
     def predict_raw(
         self,
@@ -92,8 +116,7 @@ class GrpcClient(ModelClient):
             ClientError: The server gives no usable answer.
             TensorError: An input is of a type that no tensor has.
         """
-        request = self._create_request("PredictRequest")
-        request.model_spec.signature_name = signature_name
+        request = self._create_request(protos.PREDICT, signature_name)
         request.output_filter.extend(output_filter)
         for name, value in inputs.items():
             tensors.fill_tensor(request.inputs[name], to_array(value), as_content=True)
@@ -101,17 +124,37 @@ class GrpcClient(ModelClient):
         try:
             return {name: tensors.to_array(proto) for name, proto in response.outputs.items()}
         except tensors.TensorError as error:
-            raise AnswerError(f"an output cannot be read: {error}") from None
+            raise AnswerError(f"{self.address}: an output cannot be read: {error}") from None
+
+    def classify(
+        self,
+        examples: Sequence[Example],
+        signature_name: str = "",
+        context: Example | None = None,
+    ) -> list[list[ClassScore]]:
+        """See the base class."""
+        request = self._create_request(_CLASSIFY, signature_name)
+        fill_input(request.input, examples, context)
+        response = self._call(_CLASSIFY, request)
+        return [
+            [ClassScore(entry.label, entry.score) for entry in classes.classes]
+            for classes in response.result.classifications
+        ]
+
+    def regress(
+        self,
+        examples: Sequence[Example],
+        signature_name: str = "",
+        context: Example | None = None,
+    ) -> list[float]:
+        """See the base class."""
+        request = self._create_request(_REGRESS, signature_name)
+        fill_input(request.input, examples, context)
+        return [entry.value for entry in self._call(_REGRESS, request).result.regressions]
 
     def get_status(self) -> list[ModelVersionStatus]:
-        """Returns the states of the model's versions.
-
-        Raises:
-            ClientError: The server gives no usable answer.
-        """
-        response = self._call(
-            protos.GET_MODEL_STATUS, self._create_request("GetModelStatusRequest")
-        )
+        """See the base class."""
+        request = self._create_request(protos.GET_MODEL_STATUS)
         return [
             ModelVersionStatus(
                 version=entry.version,
@@ -119,8 +162,19 @@ class GrpcClient(ModelClient):
                 error_code=_name_enum(entry.status, "error_code"),
                 error_message=entry.status.error_message,
             )
-            for entry in response.model_version_status
+            for entry in self._call(protos.GET_MODEL_STATUS, request).model_version_status
         ]
+
+    def get_signatures(self) -> dict[str, Signature]:
+        """See the base class."""
+        return {
+            name: Signature(
+                method_name=signature.method_name,
+                inputs=_read_specs(signature.inputs),
+                outputs=_read_specs(signature.outputs),
+            )
+            for name, signature in sorted(self.get_metadata().items())
+        }
 
     def get_metadata(self) -> dict[str, Any]:
         """Returns the signatures: signature name to `SignatureDef` message.
@@ -128,17 +182,24 @@ class GrpcClient(ModelClient):
         Raises:
             ClientError: The server gives no usable answer.
         """
-        request = self._create_request("GetModelMetadataRequest")
+        request = self._create_request(protos.GET_MODEL_METADATA)
         request.metadata_field.append(_SIGNATURE_DEF)
         response = self._call(protos.GET_MODEL_METADATA, request)
         signatures = _message_class("SignatureDefMap")()
         if not response.metadata[_SIGNATURE_DEF].Unpack(signatures):
-            raise AnswerError(f"the answer has no {_SIGNATURE_DEF}")
+            raise AnswerError(f"{self.address}: the answer has no {_SIGNATURE_DEF}")
         return dict(signatures.signature_def)
 
-    def _create_request(self, name: str) -> Any:
-        request = _message_class(name)()
+    def _classify_images(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        return self.predict_raw(inputs, output_filter=OUTPUTS)
+
+    def _disconnect(self) -> None:
+        self._channel.close()
+
+    def _create_request(self, path: str, signature_name: str = "") -> Any:
+        request = _message_class(_METHODS[path][0])()
         request.model_spec.name = self.target.model
+        request.model_spec.signature_name = signature_name
         if self.target.version is not None:
             request.model_spec.version.value = self.target.version
         if self.target.label is not None:
@@ -146,22 +207,61 @@ class GrpcClient(ModelClient):
         return request
 
     def _call(self, path: str, request: Any) -> Any:
-        return call_with_retries(
-            lambda seconds: self._call_once(path, request, seconds),
-            self._timeout_seconds,
-            self._retry,
-        )
+        return self._call_with_retries(lambda seconds: self._call_once(path, request, seconds))
 
     def _call_once(self, path: str, request: Any, seconds: float) -> Any:
         try:
-            return self._methods[path](request, timeout=seconds)
-        except grpc.RpcError as error:
-            code, message = error.code(), error.details() or "no message"
-        if code is grpc.StatusCode.UNAVAILABLE:
-            raise UnavailableError(f"{self._address}: {message}")
+            return self._methods[path](request, timeout=seconds, metadata=self._metadata)
+        except (grpc.RpcError, ValueError) as error:
+            if self._closing.is_set():
+                raise ClosedError(f"{self.address}: the client is closed") from None
+            if isinstance(error, ValueError):
+                raise
+            failure = self._to_error(error, seconds)
+        raise failure
+
+    def _to_error(self, error: Any, seconds: float) -> ClientError:
+        code, message = error.code(), error.details() or "no message"
+        retry_after = _read_pushback(error)
+        is_paced = code is grpc.StatusCode.RESOURCE_EXHAUSTED and retry_after is not None
+        if code is grpc.StatusCode.UNAVAILABLE and self._is_secure and _is_about_tls(message):
+            return TlsError(f"{self.address}: no secure connection: {message}")
+        if code is grpc.StatusCode.UNAVAILABLE or is_paced:
+            return UnavailableError(f"{self.address}: {message} ({code.name})", retry_after)
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            raise DeadlineError(f"{self._address}: no answer within {seconds:.3g} s")
-        raise RequestError(code.name, message)
+            return DeadlineError(f"{self.address}: no answer within {seconds:.3g} s")
+        return RequestError(self.address, code.name, message)
+
+
+def _create_channel(address: str, tls: TlsConfig | None, compress: bool) -> Any:
+    compression = grpc.Compression.Gzip if compress else None
+    if tls is None:
+        return grpc.insecure_channel(address, _OPTIONS, compression)
+    name = tls.server_name
+    override = () if name is None else (("grpc.ssl_target_name_override", name),)
+    credentials = tls.create_channel_credentials()
+    return grpc.secure_channel(address, credentials, (*_OPTIONS, *override), compression)
+
+
+def _read_pushback(error: Any) -> float | None:
+    for key, value in error.trailing_metadata() or ():
+        if key == _PUSHBACK and value.isascii() and value.isdigit():
+            return int(value) / 1000
+    return None
+
+
+def _is_about_tls(message: str) -> bool:
+    return any(word in message.lower() for word in ("ssl", "tls", "certificate", "handshake"))
+
+
+def _read_specs(infos: Mapping[str, Any]) -> dict[str, TensorSpec]:
+    return {name: _read_spec(info) for name, info in sorted(infos.items())}
+
+
+def _read_spec(info: Any) -> TensorSpec:
+    sizes = [dimension.size for dimension in info.tensor_shape.dim]
+    type_name = _name_enum(info, "dtype").removeprefix("DT_").lower()
+    return TensorSpec(type_name, read_shape(sizes, info.tensor_shape.unknown_rank))
 
 
 def _message_class(name: str) -> Any:

@@ -1,28 +1,59 @@
 """Asks a model server over REST."""
 
-import base64
-import json
-from collections.abc import Mapping
-from typing import Any
+import gzip
+import socket
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
 from urllib.parse import quote
 
 import numpy as np
 
-from serving.client.arrays import to_array
+from serving.client import rest_json
+from serving.client.addresses import RestAddress, parse_url
 from serving.client.base import ModelClient
-from serving.client.errors import AnswerError, DeadlineError, RequestError, UnavailableError
-from serving.client.retry import RetryPolicy, call_with_retries
+from serving.client.errors import (
+    AnswerError,
+    ClientError,
+    DeadlineError,
+    RequestError,
+    TlsError,
+    UnavailableError,
+)
+from serving.client.examples import ClassScore, Example
+from serving.client.headers import check_headers
+from serving.client.http_connection import HttpRequest, HttpResponse, NotHttpError
+from serving.client.http_pool import ConnectionPool
+from serving.client.retry import RetryPolicy
+from serving.client.signatures import Signature
 from serving.client.target import ModelVersionStatus, Target
+from serving.client.tls import TlsConfig
+
+_OK: Final = 200
+_TOO_MANY_REQUESTS: Final = 429
+_UNAVAILABLE: Final = (502, 503)
+_TIMED_OUT: Final = 504
 
 
 class RestClient(ModelClient):
     """Asks one model over REST; safe to use from many threads.
+
+    Keeps as many connections as there are requests at one time.
 
     Args:
         base_url: Where the server is, for example `http://127.0.0.1:8501`.
         target: The model, or just its name.
         timeout_seconds: Seconds for one call, its retries included.
         retry: How to try again while the server is unavailable.
+        tls: Certificates for an `https` URL; without them, the system's authorities are trusted.
+        headers: Headers to add to each request, as `authorization`.
+        compress: Whether to send bodies gzipped, and to ask for answers so. For a slow network and
+            numbers; images are compressed already.
+
+    Raises:
+        ValueError: A URL or header that is none, or certificates for a URL that is not `https`.
     """
 
     def __init__(
@@ -31,23 +62,25 @@ class RestClient(ModelClient):
         target: Target | str,
         timeout_seconds: float = 30.0,
         retry: RetryPolicy | None = None,
+        *,
+        tls: TlsConfig | None = None,
+        headers: Mapping[str, str] | None = None,
+        compress: bool = False,
     ) -> None:
-        # Not at the top of this file: it is a third of a second that gRPC callers need not wait.
-        import httpx
-
-        self.target = Target(target) if isinstance(target, str) else target
-        self._httpx = httpx
-        self._url = base_url.rstrip("/")
-        self._timeout_seconds = timeout_seconds
-        self._retry = retry or RetryPolicy()
-        self._client = httpx.Client(trust_env=False)
-
-    def close(self) -> None:
-        """Closes the connections."""
-        self._client.close()
-
-    def _classify(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        return self.predict_raw(inputs)
+        address = parse_url(base_url)
+        super().__init__(address.url, target, timeout_seconds, retry)
+        if tls is not None and not address.is_secure:
+            raise ValueError(f"certificates are given, but {base_url} is not https")
+        self._compress = compress
+        self._pool = _create_pool(address, tls)
+        self._model_path = address.path + _create_path(self.target)
+        self._headers = {
+            "host": address.authority,
+            "accept": "application/json",
+            "user-agent": "darkroom-client",
+            "accept-encoding": "gzip" if compress else "identity",
+            **check_headers(headers),
+        }
 
     def predict_raw(
         self, inputs: Mapping[str, Any], signature_name: str = ""
@@ -65,34 +98,61 @@ class RestClient(ModelClient):
         Raises:
             ClientError: The server gives no usable answer.
         """
-        request: dict[str, Any] = {
-            "inputs": {name: _to_json(to_array(value).tolist()) for name, value in inputs.items()}
-        }
-        if signature_name:
-            request["signature_name"] = signature_name
-        answer = self._request("POST", self._path() + ":predict", json.dumps(request))
-        outputs = _get(answer, "outputs")
-        if not isinstance(outputs, dict) or _is_base64(outputs):
-            # A single output comes without its name.
+        answer = self._post("predict", rest_json.write_inputs(inputs, signature_name))
+        outputs = rest_json.get(answer, "outputs")
+        if not rest_json.is_named(outputs):
             outputs = {self._find_single_output(signature_name): outputs}
-        return {name: to_array(_decode(value)) for name, value in outputs.items()}
+        return {name: rest_json.read_array(value) for name, value in outputs.items()}
+
+    def classify(
+        self,
+        examples: Sequence[Example],
+        signature_name: str = "",
+        context: Example | None = None,
+    ) -> list[list[ClassScore]]:
+        """See the base class."""
+        results = self._ask_examples("classify", examples, signature_name, context)
+        try:
+            return [
+                [ClassScore(str(label), float(np.float32(score))) for label, score in classes]
+                for classes in results
+            ]
+        except (TypeError, ValueError):
+            raise AnswerError(f"{self.address}: the answer has no pairs of label, score") from None
+
+    def regress(
+        self,
+        examples: Sequence[Example],
+        signature_name: str = "",
+        context: Example | None = None,
+    ) -> list[float]:
+        """See the base class."""
+        results = self._ask_examples("regress", examples, signature_name, context)
+        try:
+            return [float(np.float32(value)) for value in results]
+        except (TypeError, ValueError):
+            raise AnswerError(f"{self.address}: the answer has no numbers") from None
 
     def get_status(self) -> list[ModelVersionStatus]:
-        """Returns the states of the model's versions.
+        """See the base class."""
+        answer = self._get("")
+        try:
+            return [
+                ModelVersionStatus(
+                    version=int(entry["version"]),
+                    state=entry["state"],
+                    error_code=entry["status"]["error_code"],
+                    error_message=entry["status"]["error_message"],
+                )
+                for entry in rest_json.get(answer, "model_version_status")
+            ]
+        except (TypeError, KeyError, ValueError):
+            raise AnswerError(f"{self.address}: the answer has no states of versions") from None
 
-        Raises:
-            ClientError: The server gives no usable answer.
-        """
-        answer = self._request("GET", self._path())
-        return [
-            ModelVersionStatus(
-                version=int(entry["version"]),
-                state=entry["state"],
-                error_code=entry["status"]["error_code"],
-                error_message=entry["status"]["error_message"],
-            )
-            for entry in _get(answer, "model_version_status")
-        ]
+    def get_signatures(self) -> dict[str, Signature]:
+        """See the base class."""
+        documents = self.get_metadata().items()
+        return {name: rest_json.read_signature(document) for name, document in documents}
 
     def get_metadata(self) -> dict[str, Any]:
         """Returns the signatures as JSON: signature name to inputs, outputs and method name.
@@ -100,82 +160,105 @@ class RestClient(ModelClient):
         Raises:
             ClientError: The server gives no usable answer.
         """
-        answer = self._request("GET", self._path() + "/metadata")
-        return _get(_get(_get(answer, "metadata"), "signature_def"), "signature_def")
+        signatures = self._get("/metadata")
+        for key in ("metadata", "signature_def", "signature_def"):
+            signatures = rest_json.get(signatures, key)
+        return signatures
+
+    def _classify_images(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        return self.predict_raw(inputs)
+
+    def _disconnect(self) -> None:
+        self._pool.close()
 
     def _find_single_output(self, signature_name: str) -> str:
-        signature = _get(self.get_metadata(), signature_name or "serving_default")
-        return next(iter(_get(signature, "outputs")))
+        signature = rest_json.get(self.get_metadata(), signature_name or "serving_default")
+        return next(iter(rest_json.get(signature, "outputs")))
 
-    def _path(self) -> str:
-        path = f"/v1/models/{quote(self.target.model, safe='')}"
-        if self.target.version is not None:
-            return f"{path}/versions/{self.target.version}"
-        if self.target.label is not None:
-            return f"{path}/labels/{quote(self.target.label, safe='')}"
-        return path
+    def _ask_examples(
+        self, verb: str, examples: Sequence[Example], signature_name: str, context: Example | None
+    ) -> Any:
+        body = rest_json.write_examples(examples, signature_name, context)
+        return rest_json.get(self._post(verb, body), "results")
 
-    def _request(self, method: str, path: str, content: str | None = None) -> Any:
-        return call_with_retries(
-            lambda seconds: self._request_once(method, path, content, seconds),
-            self._timeout_seconds,
-            self._retry,
-        )
+    def _post(self, verb: str, body: bytes) -> Any:
+        headers = {**self._headers, "content-type": "application/json"}
+        if self._compress:
+            headers["content-encoding"] = "gzip"
+            body = gzip.compress(body, compresslevel=1)
+        return self._request(HttpRequest("POST", f"{self._model_path}:{verb}", headers, body))
 
-    def _request_once(self, method: str, path: str, content: str | None, seconds: float) -> Any:
-        httpx = self._httpx
+    def _get(self, path: str) -> Any:
+        return self._request(HttpRequest("GET", self._model_path + path, self._headers))
+
+    def _request(self, request: HttpRequest) -> Any:
+        return self._call_with_retries(lambda seconds: self._request_once(request, seconds))
+
+    def _request_once(self, request: HttpRequest, seconds: float) -> Any:
         try:
-            response = self._client.request(
-                method, self._url + path, content=content, timeout=seconds
-            )
-        except httpx.TimeoutException:
-            raise DeadlineError(f"{self._url}: no answer within {seconds:.3g} s") from None
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise UnavailableError(f"{self._url}: {error}") from None
-        if response.status_code == httpx.codes.OK:
-            return _parse(response.content)
-        raise _to_error(response.status_code, response.content)
+            response = self._pool.exchange(request, seconds)
+        except TimeoutError:
+            raise DeadlineError(f"{self.address}: no answer within {seconds:.3g} s") from None
+        except NotHttpError as error:
+            raise AnswerError(f"{self.address}: {error}") from None
+        except OSError as error:
+            raise _explain(self.address, error) from None
+        if response.status != _OK:
+            raise _to_error(self.address, response)
+        try:
+            return rest_json.parse(response.body)
+        except AnswerError as error:
+            raise AnswerError(f"{self.address}: {error}") from None
 
 
-def _to_error(status: int, body: bytes) -> Exception:
+def _create_pool(address: RestAddress, tls: TlsConfig | None) -> ConnectionPool:
+    if not address.is_secure:
+        return ConnectionPool(address)
+    tls = tls or TlsConfig()
+    return ConnectionPool(address, tls.create_context(), tls.server_name)
+
+
+def _create_path(target: Target) -> str:
+    path = f"/v1/models/{quote(target.model, safe='')}"
+    if target.version is not None:
+        return f"{path}/versions/{target.version}"
+    if target.label is not None:
+        return f"{path}/labels/{quote(target.label, safe='')}"
+    return path
+
+
+def _explain(address: str, error: OSError) -> ClientError:
+    """Returns the error for a connection that there is not, or that broke."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return TlsError(f"{address}: its certificate is not trusted: {error.verify_message}")
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+        return TlsError(f"{address}: no secure connection: {error.reason or error}")
+    reason = error.strerror or str(error)
+    if isinstance(error, ssl.SSLEOFError):
+        reason = "the server hung up; does it ask for a client's certificate?"
+    if isinstance(error, socket.gaierror):
+        reason = f"no such host ({reason})"
+    return UnavailableError(f"{address}: {reason}")
+
+
+def _to_error(address: str, response: HttpResponse) -> ClientError:
+    status, message = response.status, rest_json.read_error(response.body)
+    retry_after = _read_retry_after(response.headers.get("retry-after"))
+    is_paced = status == _TOO_MANY_REQUESTS and retry_after is not None
+    if status in _UNAVAILABLE or is_paced:
+        return UnavailableError(f"{address}: {message} (HTTP {status})", retry_after)
+    if status == _TIMED_OUT:
+        return DeadlineError(f"{address}: {message} (HTTP {status})")
+    return RequestError(address, f"HTTP {status}", message)
+
+
+def _read_retry_after(value: str | None) -> float | None:
+    """Returns seconds; the header has a number of them or a date."""
+    if value is None:
+        return None
+    if value.isascii() and value.isdigit():
+        return float(value)
     try:
-        message = str(json.loads(body)["error"])
-    except (ValueError, KeyError, TypeError):
-        # Something else than a model server; its page becomes one line.
-        message = " ".join(body.decode("utf-8", "replace").split())[:200] or "no message"
-    if status == 503:
-        return UnavailableError(message)
-    if status == 504:
-        return DeadlineError(message)
-    return RequestError(f"HTTP {status}", message)
-
-
-def _parse(body: bytes) -> Any:
-    try:
-        return json.loads(body.decode("utf-8", "surrogateescape"))
-    except ValueError as error:
-        raise AnswerError(f"the answer is not JSON: {error}") from None
-
-
-def _get(answer: Any, key: str) -> Any:
-    if not isinstance(answer, dict) or key not in answer:
-        raise AnswerError(f"the answer has no {key!r}; is this a TensorFlow Serving?")
-    return answer[key]
-
-
-def _to_json(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_to_json(item) for item in value]
-    if isinstance(value, bytes):
-        return {"b64": base64.b64encode(value).decode("ascii")}
-    return value
-
-
-def _is_base64(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
-
-
-def _decode(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_decode(item) for item in value]
-    return base64.b64decode(value["b64"]) if _is_base64(value) else value
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None

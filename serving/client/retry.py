@@ -1,4 +1,11 @@
-"""Trying again while a server is unavailable, within one deadline."""
+"""Trying again while a server is unavailable, within one deadline.
+
+What is tried again: no connection, a connection that breaks (a model's answer changes nothing, so
+asking twice does no harm), UNAVAILABLE and HTTP 502 and 503, which is also what TensorFlow Serving
+answers when its batching queue is full. RESOURCE_EXHAUSTED and HTTP 429 only when the server says
+after how long: TensorFlow Serving's own means that memory ran out, or that a message is too large,
+and the same request would meet the same end. Nothing else.
+"""
 
 import random
 import time
@@ -18,6 +25,7 @@ class RetryPolicy:
     Args:
         attempts: How many tries in all, at least 1.
         first_delay_seconds: Mean pause after the first try; each next one is twice as long.
+        max_delay_seconds: Mean pause that is not exceeded.
 
     Raises:
         ValueError: A value out of range.
@@ -25,16 +33,35 @@ class RetryPolicy:
 
     attempts: int = 4
     first_delay_seconds: float = 0.1
+    max_delay_seconds: float = 5.0
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise ValueError(f"attempts is {self.attempts}; use 1 for no retry")
-        if self.first_delay_seconds < 0:
-            raise ValueError(f"first_delay_seconds is {self.first_delay_seconds}; use 0 or more")
+        for name in ("first_delay_seconds", "max_delay_seconds"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; use 0 or more")
+
+    def find_delay(self, number: int, jitter: float) -> float:
+        """Returns the seconds to wait after a try.
+
+        Args:
+            number: Which try it was, from 0.
+            jitter: Factor around 1, which keeps many clients from coming back at one moment.
+        """
+        # Beyond 2**62 a float would overflow at last; the maximum is reached long before.
+        mean = self.first_delay_seconds * 2 ** min(number, 62)
+        return min(mean, self.max_delay_seconds) * jitter
 
 
 def call_with_retries(
-    attempt: Callable[[float], Result], timeout_seconds: float, policy: RetryPolicy
+    attempt: Callable[[float], Result],
+    timeout_seconds: float,
+    policy: RetryPolicy,
+    *,
+    pause: Callable[[float], object] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+    jitter: Callable[[float, float], float] = random.uniform,
 ) -> Result:
     """Calls a function until it is not UnavailableError that it raises.
 
@@ -42,23 +69,27 @@ def call_with_retries(
         attempt: Takes the seconds that it may take.
         timeout_seconds: Seconds for all tries and the pauses between them.
         policy: How often and how soon.
+        pause: Waits for some seconds.
+        now: Seconds of a clock that only goes forward.
+        jitter: Returns a random number between two.
 
     Raises:
-        UnavailableError: The last try's.
-        DeadlineError: The time is over.
+        UnavailableError: The last try's; also when the next one would begin too late.
+        DeadlineError: There is no time at all.
     """
-    deadline = time.monotonic() + timeout_seconds
+    deadline = now() + timeout_seconds
     for number in range(policy.attempts):
-        remaining = deadline - time.monotonic()
+        remaining = deadline - now()
         if remaining <= 0:
             raise DeadlineError(f"no answer within {timeout_seconds:g} s")
         try:
             return attempt(remaining)
-        except UnavailableError:
-            # Jitter keeps many clients from coming back at the same moment.
-            delay = policy.first_delay_seconds * 2**number * random.uniform(0.5, 1.5)
+        except UnavailableError as error:
+            delay = policy.find_delay(number, jitter(0.5, 1.5))
+            # What the server asks for is the least, so that its load is not brought back early.
+            delay = max(delay, error.retry_after_seconds or 0.0)
             is_last = number == policy.attempts - 1
-            if is_last or time.monotonic() + delay >= deadline:
+            if is_last or now() + delay >= deadline:
                 raise
-            time.sleep(delay)
+        pause(delay)
     raise AssertionError("attempts is at least 1")

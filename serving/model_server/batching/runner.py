@@ -1,0 +1,133 @@
+"""Asks a model for a whole batch, and hands each request its rows."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from serving.model_server.batching.merging import (
+    Arrays,
+    Outputs,
+    UnbatchableModel,
+    choose_size,
+    merge,
+    split,
+)
+from serving.model_server.batching.queues import Task
+from serving.model_server.errors import StatusError, to_status_error
+from serving.model_server.operations.metrics import NO_METRICS, Metrics
+
+logger = logging.getLogger(__name__)
+
+
+class Answer(NamedTuple):
+    """What becomes of one task; exactly one of outputs and error is there."""
+
+    future: "asyncio.Future[Outputs]"
+    outputs: Outputs | None
+    error: StatusError | None
+
+
+class BatchRunner:
+    """Computes batches of one signature.
+
+    A request that the model fails on must not fail those that share its batch by chance. So a
+    batch that fails is computed again in parts, of about the square root of its number of requests
+    each, and the requests of a part that fails again one by one. No request is computed more than
+    three times, whatever was sent; with one guilty request in 64, the model is called 17 times.
+    TensorFlow Serving fails the whole batch.
+
+    Args:
+        run: Runs the model: inputs to outputs. Called from several threads.
+        allowed_sizes: Sizes up to which batches are padded.
+        model_name: Name of the model, for the metrics.
+        metrics: Where each batch is counted.
+        clock: Time in seconds, as in the tasks.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Arrays], Arrays],
+        allowed_sizes: Sequence[int] = (),
+        model_name: str = "",
+        metrics: Metrics = NO_METRICS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._run = run
+        self._allowed_sizes = allowed_sizes
+        self._model_name = model_name
+        self._metrics = metrics
+        self._clock = clock
+
+    def process(self, tasks: Sequence[Task]) -> None:
+        """Computes tasks as one batch and sets their futures, in the loops that they are of.
+
+        Tasks whose futures are cancelled are left out. Never raises.
+        """
+        self._process(tasks, first=True)
+
+    def _process(self, tasks: Sequence[Task], first: bool = False) -> None:
+        tasks = [task for task in tasks if not task.future.cancelled()]
+        if not tasks:
+            return
+        try:
+            outputs = self._compute(tasks, first)
+        except Exception as error:
+            if len(tasks) == 1 or isinstance(error, UnbatchableModel):
+                _deliver_error(tasks, error)
+                return
+        else:
+            _deliver([Answer(t.future, part, None) for t, part in zip(tasks, outputs, strict=True)])
+            return
+        # Only here are the error and the arrays that its traceback holds on to let go.
+        size = math.isqrt(len(tasks)) if first else 1
+        for start in range(0, len(tasks), size):
+            self._process(tasks[start : start + size])
+
+    def _compute(self, tasks: Sequence[Task], first: bool) -> list[Outputs]:
+        rows = [task.rows for task in tasks]
+        total = sum(rows)
+        size = choose_size(total, self._allowed_sizes)
+        self._observe(tasks if first else (), size, size - total)
+        outputs = self._run(merge([task.inputs for task in tasks], total, size))
+        return split(outputs, rows, size)
+
+    def _observe(self, tasks: Sequence[Task], size: int, padding: int) -> None:
+        now = self._clock()
+        waited = [now - task.enqueued_at for task in tasks]
+        self._metrics.observe_batch(
+            self._model_name, size, padding, waited, [task.rows for task in tasks]
+        )
+
+
+def _deliver_error(tasks: Sequence[Task], error: Exception) -> None:
+    logger.debug("a batch of %d requests failed", len(tasks), exc_info=error)
+    # One error each, because each is raised, and so changed, elsewhere.
+    status = to_status_error(error)
+    _deliver(
+        [Answer(task.future, None, StatusError(status.code, status.message)) for task in tasks]
+    )
+
+
+def _deliver(answers: Sequence[Answer]) -> None:
+    """Sets futures with one call into each loop, as every call wakes that loop's thread."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Answer]] = {}
+    for answer in answers:
+        by_loop.setdefault(answer.future.get_loop(), []).append(answer)
+    for loop, its_answers in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_set_futures, its_answers)
+        except RuntimeError:
+            logger.debug("nobody waits for %d answers: the loop is closed", len(its_answers))
+
+
+def _set_futures(answers: Sequence[Answer]) -> None:
+    for future, outputs, error in answers:
+        if future.done():
+            continue
+        if error is not None:
+            future.set_exception(error)
+        elif outputs is not None:
+            future.set_result(outputs)

@@ -1,0 +1,11 @@
+import pytest
+
+from serving.model_server.batching.scheduler import BatchScheduler
+
+
+@pytest.fixture
+def scheduler():
+    """A scheduler of one thread."""
+    scheduler = BatchScheduler(1)
+    yield scheduler
+    scheduler.close()
