@@ -12,7 +12,7 @@ COVERED := --cov --cov-report=term --cov-report=xml:.coverage/coverage.xml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run serve data test test-fast e2e lint format bench bench-transfer \
-	kubeflow-compile lock clean
+	bench-serving soak manifest-tools kubeflow-compile lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -50,11 +50,20 @@ lint: setup ## Check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+manifest-tools: setup ## Put kustomize, docker-compose and rclone into .venv/bin (Debian), for the tests
+	@tests/serving/deploy/install_tools.sh $(BIN)
+
 format: setup ## Write the style that lint asks for
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-transfer ## Run the benchmarks
+soak: setup ## Ten minutes of mixed load while models change
+	DARKROOM_SOAK_SECONDS=600 $(PYTEST) tests/serving/soak -n 0
+
+bench: bench-transfer bench-serving ## Run the benchmarks
+
+bench-serving: setup ## Compare the model server with the model alone and with Flask
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.serving
 
 bench-transfer: setup ## Compare shipped weights with random ones on the digits
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.transfer

@@ -11,7 +11,13 @@ Importing this package does not import TensorFlow; starting a server does.
 """
 
 from serving.model_server.config import ServerConfig
-from serving.model_server.errors import ModelServerError, NotAvailableError, StartError, StatusError
+from serving.model_server.errors import (
+    ModelServerError,
+    NotAvailableError,
+    StartError,
+    StartInterrupted,
+    StatusError,
+)
 from serving.model_server.models.statuses import State, VersionStatus
 from serving.model_server.server import ModelServer
 
@@ -21,6 +27,7 @@ __all__ = [
     "NotAvailableError",
     "ServerConfig",
     "StartError",
+    "StartInterrupted",
     "State",
     "StatusError",
     "VersionStatus",

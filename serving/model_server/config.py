@@ -24,7 +24,8 @@ class ServerConfig(BaseModel):
         model_config_file_poll_wait_seconds: Seconds between two looks at that file; 0 reads it
             once.
         allow_version_labels_for_unavailable_models: Whether a label may name a version that is
-            not available yet.
+            not available yet, where it names no other one already.
+        num_load_threads: Versions that are loaded at a time; 0 takes one per CPU.
         file_system_poll_wait_seconds: Seconds between two looks at a model's folder; 0 looks once.
         max_num_load_retries: How often to try again after a failed load.
         load_retry_interval_seconds: Seconds between these tries.
@@ -56,7 +57,7 @@ class ServerConfig(BaseModel):
         max_request_bytes: Own. A request that is larger is refused.
         max_json_depth: Own. A REST request that is nested more deeply is refused.
         client_timeout_seconds: Own. A connection over which no whole REST request has come in
-            this time is closed.
+            this time, or whose client has not taken an answer, is closed; 0 waits for ever.
         access_log: Own. Whether each request is logged as one line of JSON.
         drain_seconds: Own. How long a stopping server waits for requests that it has begun to
             answer.
@@ -69,6 +70,7 @@ class ServerConfig(BaseModel):
     model_config_file: Path | None = None
     model_config_file_poll_wait_seconds: Seconds = 0.0
     allow_version_labels_for_unavailable_models: bool = False
+    num_load_threads: int = Field(default=0, ge=0)
     file_system_poll_wait_seconds: Seconds = 1.0
     max_num_load_retries: int = Field(default=5, ge=0)
     load_retry_interval_seconds: Seconds = 60.0

@@ -1,13 +1,41 @@
-"""What REST and gRPC have in common: from a model's name to its answer."""
+"""What REST and gRPC have in common: from a model's name to its answer.
 
+The models and their labels are one mapping that is replaced as a whole, so that a request sees one
+configuration or the next and no mixture. A request whose version has just been let go for another
+configuration is resolved again under that one.
+"""
+
+import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
-from serving.model_server.errors import InvalidArgument, NotFound
+from serving.model_server.errors import (
+    Code,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    StatusError,
+)
+from serving.model_server.models.labels import check_labels
 from serving.model_server.models.leases import LoadedVersion
-from serving.model_server.models.manager import ModelManager
-from serving.model_server.models.statuses import VersionStatus
+from serving.model_server.models.manager import ModelManager, not_served
+from serving.model_server.models.settings import ModelSettings, copy_config, read_settings
+from serving.model_server.models.statuses import State, VersionStatus
+from serving.model_server.operations.metrics import NO_METRICS, Metrics
+from serving.model_server.operations.request_log import SERVE_TAGS, RequestLog
+
+logger = logging.getLogger(__name__)
+
+MAX_REMOVED: Final = 100
+"""Models that are no longer served and whose status is remembered."""
+
+CreateManager = Callable[[ModelSettings], ModelManager]
+"""Makes the manager of a model, not started."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +53,57 @@ class ModelSpec:
     label: str | None = None
 
 
+@dataclass(frozen=True)
+class _Model:
+    """One model as a configuration has it."""
+
+    manager: ModelManager
+    labels: Mapping[str, int]
+    logging_config: Any = None
+
+
 class ServerCore:
-    """The models of one server.
+    """The models of one server; safe to use from any thread.
 
     Args:
-        managers: Model name to its manager.
+        managers: Model name to its manager, started.
         labels: Model name to its version labels.
+        create_manager: Makes the models of the configurations that `apply` is given; without it,
+            the models stay those above.
+        allow_unavailable_labels: Whether a new label may name a version that is not AVAILABLE yet.
+        metrics: Counts what the server does.
+        saved_model_tags: Tags by which the models are loaded, for the log of requests.
+        check_method_names: Whether a signature is used only by the API that its method name says.
+
+    Attributes:
+        metrics: Counts what the server does.
+        request_log: Logs a sample of the requests, as the models' configuration says.
     """
 
     def __init__(
         self,
         managers: Mapping[str, ModelManager],
         labels: Mapping[str, Mapping[str, int]] | None = None,
+        create_manager: CreateManager | None = None,
+        allow_unavailable_labels: bool = False,
+        metrics: Metrics = NO_METRICS,
+        saved_model_tags: Collection[str] = SERVE_TAGS,
+        check_method_names: bool = False,
     ) -> None:
-        self._managers = managers
-        self._labels = labels or {}
+        self.check_method_names = check_method_names
+        labels = labels or {}
+        self._models: Mapping[str, _Model] = {
+            name: _Model(manager, labels.get(name, {})) for name, manager in managers.items()
+        }
+        self._create_manager = create_manager
+        self._allow_unavailable_labels = allow_unavailable_labels
+        self.metrics = metrics
+        self.request_log = RequestLog(self.logging_config, metrics, saved_model_tags)
+        self._applying = threading.Lock()
+        self._config: Any = None
+        self._stopped = False
+        # Models that are no longer served; their versions' END is still told.
+        self._removed: dict[str, ModelManager] = {}
 
     @contextlib.contextmanager
     def lease(self, spec: ModelSpec) -> Iterator[LoadedVersion]:
@@ -49,16 +113,24 @@ class ServerCore:
             InvalidArgument: No name, or a label that does not exist.
             NotFound: That model or version is not served.
         """
+        loaded = self._acquire(spec)
+        try:
+            yield loaded
+        finally:
+            loaded.release()
+
+    def _acquire(self, spec: ModelSpec) -> LoadedVersion:
         if not spec.name:
             raise InvalidArgument("ModelSpec has no name specified.")
-        version = self._resolve_version(spec)
-        manager = self._managers.get(spec.name)
-        if manager is None:
-            wanted = spec.name if version is None else f"{spec.name}, {version}"
-            kind = "Latest" if version is None else "Specific"
-            raise NotFound(f"Servable not found for request: {kind}({wanted})")
-        with manager.lease(version) as loaded:
-            yield loaded
+        while True:
+            models = self._models
+            model = models.get(spec.name)
+            version = _resolve_version(spec, model)
+            loaded = model.manager.acquire(version) if model is not None else None
+            if loaded is not None:
+                return loaded
+            if models is self._models:
+                raise not_served(spec.name, version)
 
     def list_statuses(self, spec: ModelSpec) -> list[VersionStatus]:
         """Returns the status of the version meant, or of all versions, the newest first.
@@ -67,9 +139,9 @@ class ServerCore:
             InvalidArgument: A label that does not exist.
             NotFound: No such model or version.
         """
-        manager = self._managers.get(spec.name)
-        statuses = manager.list_statuses() if manager is not None else []
-        version = self._resolve_version(spec)
+        model = self._models.get(spec.name)
+        version = _resolve_version(spec, model)
+        statuses = self._list_known(spec.name, model)
         if version is not None:
             statuses = [status for status in statuses if status.version == version]
             if not statuses:
@@ -78,15 +150,211 @@ class ServerCore:
             raise NotFound(f"Could not find any versions of model {spec.name}")
         return statuses
 
-    def _resolve_version(self, spec: ModelSpec) -> int | None:
-        if spec.version is not None and spec.label is not None:
-            raise InvalidArgument(
-                f"Both model version ({spec.version}) and model version label ({spec.label}) "
-                "cannot be supplied."
+    def _list_known(self, name: str, model: _Model | None) -> list[VersionStatus]:
+        removed = self._removed.get(name)
+        known = {status.version: status for status in removed.list_statuses()} if removed else {}
+        if model is not None:
+            known |= {status.version: status for status in model.manager.list_statuses()}
+        return [known[version] for version in sorted(known, reverse=True)]
+
+    def list_models(self) -> list[str]:
+        """Returns the names of the models, in the order of the configuration."""
+        return list(self._models)
+
+    def list_states(self) -> list[tuple[str, int, str]]:
+        """Returns name, version and state of every version of every model."""
+        return [
+            (name, status.version, status.state.name)
+            for name, model in self._models.items()
+            for status in model.manager.list_statuses()
+        ]
+
+    def get_manager(self, name: str) -> ModelManager | None:
+        """Returns what follows the versions of a model; None where there is no such model."""
+        model = self._models.get(name)
+        return model.manager if model is not None else None
+
+    def logging_config(self, model_name: str) -> Any:
+        """Returns the `LoggingConfig` message of a model as configured now; None if it has none."""
+        model = self._models.get(model_name)
+        return model.logging_config if model is not None else None
+
+    async def reload(self, config: Any) -> None:
+        """Serves what a configuration says and nothing else, and waits for the models it adds.
+
+        Models that are served already go on; what changes for them happens after the answer.
+
+        Args:
+            config: `ModelServerConfig` message.
+
+        Raises:
+            StatusError: The configuration is refused, and nothing has changed; or it is followed
+                (code UNKNOWN), and one of the new models failed to load.
+        """
+        added = await asyncio.to_thread(self.apply, config)
+        await asyncio.gather(*(_wait_until_decided(manager) for manager in added))
+        failed = [manager for manager in added if not _is_available(manager)]
+        if failed:
+            reasons = "".join(f"{{{_describe_failure(manager)}}}, " for manager in failed)
+            raise StatusError(
+                Code.UNKNOWN, f"{len(failed)} model(s) did not become available: {{{reasons}}}"
             )
-        if spec.label is None:
-            return spec.version
-        labels = self._labels.get(spec.name, {})
-        if spec.label not in labels:
-            raise InvalidArgument(f"Unrecognized servable version label: {spec.label}")
-        return labels[spec.label]
+
+    def check(self, config: Any) -> None:
+        """Checks a configuration as `apply` does, and changes nothing.
+
+        Raises:
+            StatusError: `apply` would refuse it.
+        """
+        with self._applying:
+            self._read(copy_config(config))
+
+    def apply(self, config: Any) -> list[ModelManager]:
+        """Begins to serve what a configuration says; returns before any model is loaded.
+
+        Calls from several threads take turns.
+
+        Args:
+            config: `ModelServerConfig` message.
+
+        Returns:
+            The managers of the models that are new.
+
+        Raises:
+            StatusError: The configuration is refused, and nothing has changed.
+        """
+        with self._applying:
+            config = copy_config(config)
+            if config == self._config:
+                return []
+            settings = self._read(config)
+            added = self._follow(settings)
+            # TensorFlow Serving takes a first configuration that is empty for none.
+            self._config = config if config.WhichOneof("config") else None
+            return added
+
+    def _read(self, config: Any) -> Mapping[str, ModelSettings]:
+        self._check_transition(config)
+        settings = read_settings(config, served=self._models.keys())
+        self._check_labels(settings)
+        return settings
+
+    def _check_transition(self, config: Any) -> None:
+        if self._stopped:
+            raise StatusError(Code.UNAVAILABLE, "the server is stopping")
+        kind = config.WhichOneof("config")
+        if kind == "model_config_list" or (kind is None and self._config is None):
+            return
+        if self._config is None:
+            raise InvalidArgument("custom_model_config is not supported; use model_config_list")
+        raise FailedPrecondition(
+            "Cannot transition to requested config. It is only legal to transition from one "
+            "ModelConfigList to another."
+        )
+
+    def _check_labels(self, settings: Mapping[str, ModelSettings]) -> None:
+        for name, wanted in settings.items():
+            model = self._models.get(name)
+            check_labels(
+                name,
+                wanted.labels,
+                model.labels if model is not None else {},
+                model.manager.is_available if model is not None else lambda version: False,
+                self._allow_unavailable_labels,
+            )
+
+    def _follow(self, settings: Mapping[str, ModelSettings]) -> list[ModelManager]:
+        before = self._models
+        models = {name: self._create_model(wanted) for name, wanted in settings.items()}
+        added = [models[name].manager for name in models.keys() - before.keys()]
+        _start_all(added)
+        # Names and labels first: no request is then sent to a version that is let go below.
+        self._models = models
+        for name in models.keys() & before.keys():
+            models[name].manager.configure(settings[name].base_path, settings[name].versions)
+        for name in before.keys() - models.keys():
+            before[name].manager.stop()
+            self._remember(before[name].manager)
+        logger.info("models: %s", ", ".join(models) or "none")
+        return added
+
+    def _remember(self, removed: ModelManager) -> None:
+        self._removed.pop(removed.name, None)
+        self._removed[removed.name] = removed
+        for name in list(self._removed)[:-MAX_REMOVED]:
+            del self._removed[name]
+
+    def _create_model(self, settings: ModelSettings) -> _Model:
+        model = self._models.get(settings.name)
+        if model is not None:
+            manager = model.manager
+        elif self._create_manager is not None:
+            manager = self._create_manager(settings)
+        else:
+            raise FailedPrecondition("this server's models cannot be changed")
+        return _Model(manager, settings.labels, settings.logging_config)
+
+    def stop(self) -> None:
+        """Lets all models go, and follows no configuration any more; returns at once."""
+        with self._applying:
+            self._stopped = True
+            for model in self._models.values():
+                model.manager.stop()
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Waits until a stopped server's models are unloaded; returns whether they are."""
+        deadline = time.monotonic() + timeout_seconds
+        managers = [model.manager for model in self._models.values()]
+        managers += self._removed.values()
+        ended = [manager.join(max(deadline - time.monotonic(), 0)) for manager in managers]
+        return all(ended)
+
+
+def _resolve_version(spec: ModelSpec, model: _Model | None) -> int | None:
+    if spec.version is not None and spec.label is not None:
+        raise InvalidArgument(
+            f"Both model version ({spec.version}) and model version label ({spec.label}) "
+            "cannot be supplied."
+        )
+    if spec.label is None:
+        return spec.version
+    labels = model.labels if model is not None else {}
+    if spec.label not in labels:
+        raise InvalidArgument(f"Unrecognized servable version label: {spec.label}")
+    return labels[spec.label]
+
+
+def _start_all(managers: Sequence[ModelManager]) -> None:
+    try:
+        for manager in managers:
+            manager.start(wait=False)
+    except BaseException:
+        for manager in managers:
+            manager.stop()
+        raise
+
+
+async def _wait_until_decided(manager: ModelManager) -> None:
+    loop = asyncio.get_running_loop()
+    changed = asyncio.Event()
+    with manager.watch(lambda: _set_from_thread(loop, changed)):
+        while not manager.is_decided():
+            await changed.wait()
+            changed.clear()
+
+
+def _set_from_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    # The loop is closed where the server has stopped; nobody waits then.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(event.set)
+
+
+def _is_available(manager: ModelManager) -> bool:
+    return any(status.state is State.AVAILABLE for status in manager.list_statuses())
+
+
+def _describe_failure(manager: ModelManager) -> str:
+    for status in manager.list_statuses():
+        reason = f" due to error: {status.code.name}: {status.message}" if status.message else ""
+        return f"{{name: {manager.name} version: {status.version}}}{reason}"
+    return f"{{name: {manager.name}}} due to error: CANCELLED: it was removed meanwhile"

@@ -2,6 +2,7 @@
 
 ModelServerError
 ├── StartError            a port is taken, or the server was started twice
+├── StartInterrupted      the server was told to stop while it started
 ├── NotAvailableError     no version turned AVAILABLE in time
 └── StatusError           a request's answer that is not OK: a canonical code and a message
     ├── InvalidArgument
@@ -67,6 +68,10 @@ class ModelServerError(Exception):
 
 class StartError(ModelServerError):
     """The server cannot start; the message is one line for the user."""
+
+
+class StartInterrupted(ModelServerError):
+    """The server was told to stop while it started."""
 
 
 class NotAvailableError(ModelServerError):

@@ -19,9 +19,7 @@ IGNORED_FLAGS: Final = (
     "enable_profiler",
     "enable_serialization_as_tensor_content",
     "flush_filesystem_caches",
-    "force_allow_any_version_labels_for_unavailable_models",
     "mixed_precision",
-    "num_load_threads",
     "num_tflite_interpreters_per_pool",
     "num_tflite_pools",
     "num_unload_threads",
@@ -70,6 +68,11 @@ def parse_bool(text: str) -> bool:
     raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
 
 
+def _parse_path(text: str) -> Path | None:
+    # TensorFlow Serving takes an empty path for none.
+    return Path(text) if text else None
+
+
 def _parse_tags(text: str) -> frozenset[str]:
     return frozenset(tag for tag in text.split(",") if tag)
 
@@ -96,9 +99,9 @@ class _Flag(NamedTuple):
 
 _FLAGS: Final = {
     "models": (
-        _Flag("model_name", str, "name of the model"),
-        _Flag("model_base_path", Path, "folder of the version folders"),
-        _Flag("model_config_file", Path, "ModelServerConfig as text, instead of name and path"),
+        _Flag("model_name", str, "name of the model, without --model_config_file"),
+        _Flag("model_base_path", _parse_path, "folder of its version folders, likewise"),
+        _Flag("model_config_file", _parse_path, "ModelServerConfig as text, with all models"),
         _Flag(
             "model_config_file_poll_wait_seconds",
             float,
@@ -107,8 +110,9 @@ _FLAGS: Final = {
         _Flag(
             "allow_version_labels_for_unavailable_models",
             parse_bool,
-            "whether a label may name a version that is not available yet",
+            "whether a new label may name a version that is not available yet",
         ),
+        _Flag("num_load_threads", int, "versions loaded at a time; 0 takes one per CPU"),
         _Flag(
             "file_system_poll_wait_seconds",
             float,
@@ -133,7 +137,7 @@ _FLAGS: Final = {
     ),
     "batching": (
         _Flag("enable_batching", parse_bool, "put requests together into batches"),
-        _Flag("batching_parameters_file", Path, "BatchingParameters as text"),
+        _Flag("batching_parameters_file", _parse_path, "BatchingParameters as text"),
         _Flag(
             "enable_per_model_batching_parameters",
             parse_bool,
@@ -143,16 +147,16 @@ _FLAGS: Final = {
     "network": (
         _Flag("port", int, "gRPC port; 0 takes a free one", "grpc_port"),
         _Flag("rest_api_port", int, "REST port; 0 takes a free one", "rest_port"),
-        _Flag("grpc_socket_path", Path, "unix socket for gRPC, besides the port"),
+        _Flag("grpc_socket_path", _parse_path, "unix socket for gRPC, besides the port"),
         _Flag("grpc_channel_arguments", str, "gRPC options, as name=value,name=value"),
         _Flag("grpc_max_threads", int, "gRPC requests computed at a time (4 per CPU)"),
         _Flag("rest_api_num_threads", int, "REST requests computed at a time (4 per CPU)"),
         _Flag("rest_api_timeout_in_ms", int, "milliseconds until a REST request gets a 504"),
         _Flag("rest_api_enable_cors_support", parse_bool, "let pages of other origins ask"),
-        _Flag("ssl_config_file", Path, "SSLConfig as text, for gRPC"),
+        _Flag("ssl_config_file", _parse_path, "SSLConfig as text, for gRPC"),
     ),
     "operations": (
-        _Flag("monitoring_config_file", Path, "MonitoringConfig as text"),
+        _Flag("monitoring_config_file", _parse_path, "MonitoringConfig as text"),
         _Flag("enable_grpc_healthcheck_service", parse_bool, "serve gRPC's health service"),
     ),
     "not TensorFlow Serving's": (
@@ -186,13 +190,18 @@ def parse_flags(arguments: Sequence[str]) -> CommandLine:
     fields |= {
         field: values[name] for name, field in _FIELD_OF_FLAG.items() if values[name] is not None
     }
+    ignored = [name for name in ("model_name", "model_base_path") if name in fields]
+    ignored = ignored if "model_config_file" in fields else []
+    for name in ignored:
+        del fields[name]
     try:
         config = ServerConfig.model_validate(fields)
     except ValidationError as error:
         raise FlagError(describe_first_error(error)) from None
     given = [name for name in IGNORED_FLAGS if values[name] is not None]
-    warnings = tuple(f"--{name} is accepted, but this server does not follow it" for name in given)
-    return CommandLine(config, values["port_file"], warnings)
+    warnings = [f"--{name} is accepted, but this server does not follow it" for name in given]
+    warnings += [f"--{name} is ignored, as --model_config_file is given" for name in ignored]
+    return CommandLine(config, values["port_file"], tuple(warnings))
 
 
 def describe_first_error(error: ValidationError) -> str:

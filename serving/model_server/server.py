@@ -1,52 +1,77 @@
 """One model server: ports, models, and the order in which they start and stop."""
 
-import asyncio
+import importlib
 import logging
 import os
+import threading
+import time
 from collections.abc import Callable
 from concurrent import futures
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
+from serving.model_server.batching.batcher import Batcher, create_batcher
 from serving.model_server.config import ServerConfig
 from serving.model_server.core import ServerCore
-from serving.model_server.errors import StartError
+from serving.model_server.endpoints import Endpoints
+from serving.model_server.errors import StartError, StartInterrupted, StatusError
 from serving.model_server.event_loop import EventLoopThread
-from serving.model_server.grpc_api.server import GrpcServer
+from serving.model_server.models import memory
+from serving.model_server.models.config_file import ConfigFileFollower, read_config_file
 from serving.model_server.models.leases import Servable
-from serving.model_server.models.manager import LoadPolicy, ModelManager
+from serving.model_server.models.loading import LoadPolicy
+from serving.model_server.models.manager import ModelManager
+from serving.model_server.models.settings import ModelSettings, create_config
 from serving.model_server.models.statuses import VersionStatus
-from serving.model_server.rest.handler import RestHandler
-from serving.model_server.rest.server import RestServer
+from serving.model_server.models.versions import SAVED_MODEL_FILES, TFLITE_FILE
+from serving.model_server.operations.measured_models import MeasuredServable, measure_warmup
+from serving.model_server.operations.metrics import Metrics
 from serving.model_server.servables.threaded import ThreadedServable
+from serving.model_server.servables.warmup_options import WarmUp
 
 logger = logging.getLogger(__name__)
 
 THREADS_PER_CPU: Final = 4
 """As in TensorFlow Serving."""
+COMPUTING: Final = "model"
+"""How the names of the threads begin that compute requests one by one."""
+STOP_SECONDS: Final = 1.0
+"""How long a stopping server waits for the models to be unloaded, once no request is left."""
+INTERRUPT_SECONDS: Final = 0.1
+"""How soon a start that waits for models sees that it is interrupted."""
+MAX_NAMES: Final = 5
+"""Models that are named in the line that says what is served."""
 
 
 class ModelServer:
-    """Serves one model over REST and gRPC, in this process, from its own threads.
+    """Serves models over REST and gRPC, in this process, from its own threads.
 
-    A context manager: entering starts the server, leaving stops it. When entered, the newest
-    version that the folder holds is loaded, or its error is in the status.
+    A context manager: entering starts the server, leaving stops it. When entered, the versions
+    that the folders hold are loaded, or their errors are in the status.
 
     Args:
         config: What to serve, and where.
+        owns_process: Whether the process is there for this server only. Then what is in memory
+            before the models is never garbage, and unloading a model holds up no request.
 
     Raises:
-        StartError: A port cannot be bound; raised on entering.
+        StartError: A port cannot be bound, or a configuration file is not valid; raised on
+            entering.
     """
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, owns_process: bool = False) -> None:
         self.config = config
-        self._manager: ModelManager | None = None
-        self._rest: RestServer | None = None
-        self._grpc: GrpcServer | None = None
+        self._owns_process = owns_process
+        self._core: ServerCore | None = None
+        self._follower: ConfigFileFollower | None = None
+        self._interrupted = False
+        self.metrics = Metrics()
+        self._endpoints: Endpoints | None = None
         self._loop: EventLoopThread | None = None
         self._executor: futures.ThreadPoolExecutor | None = None
+        self._batcher: Batcher | None = None
 
     def __enter__(self) -> "ModelServer":
         self.start()
@@ -63,130 +88,202 @@ class ModelServer:
     @property
     def rest_port(self) -> int | None:
         """The bound REST port; None if there is none."""
-        return self._rest.port if self._rest is not None else None
+        return self._endpoints.rest_port if self._endpoints is not None else None
 
     @property
     def grpc_port(self) -> int | None:
         """The bound gRPC port; None if there is none."""
-        return self._grpc.port if self._grpc is not None else None
+        return self._endpoints.grpc_port if self._endpoints is not None else None
 
     def start(self) -> None:
-        """Binds the ports, loads the newest version, and begins to answer.
+        """Binds the ports, loads the models, and begins to answer.
 
         Imports TensorFlow, which takes about ten seconds the first time.
 
         Raises:
-            StartError: A port cannot be bound, or the server has been started before.
+            StartError: A port cannot be bound, a configuration file is not valid, or the server has
+                been started before.
+            StartInterrupted: `interrupt` was called meanwhile.
         """
-        if self._manager is not None:
+        if self._core is not None:
             raise StartError("this server has been started before; make another one")
         config = self.config
-        if config.model_base_path is None:
-            raise StartError("model_config_file is not supported yet; use model_base_path")
-        self._executor = futures.ThreadPoolExecutor(_count_threads(config), "model")
-        self._manager = ModelManager(
-            config.model_name,
-            config.model_base_path,
-            _create_loader(config.enable_model_warmup, self._executor),
-            LoadPolicy(
-                config.file_system_poll_wait_seconds,
-                config.max_num_load_retries,
-                config.load_retry_interval_seconds,
-            ),
-        )
+        # Files and ports first: what is wrong there is then told before TensorFlow is imported.
+        core = self._create_core()
+        self.metrics.watch_states(core.list_states)
+        models = self._read_models(core)
+        self._batcher = create_batcher(config, self.metrics)
+        self._executor = futures.ThreadPoolExecutor(_count_threads(config), COMPUTING)
+        self._core = core
         self._loop = EventLoopThread()
         try:
-            # Ports first: one that is taken is then reported before TensorFlow is imported.
-            self._loop.call(self._bind_ports())
-            self._manager.start()
-            self._loop.call(self._serve(ServerCore({config.model_name: self._manager})))
+            self._endpoints = self._loop.call(self._bind_ports())
+            self._load_models(core, models)
+            self._loop.call(self._endpoints.start(core))
+            self._follow_config_file(core)
         except BaseException:
             self.stop()
             raise
         logger.info("%s", self.describe())
 
-    async def _bind_ports(self) -> None:
-        config = self.config
-        if config.rest_port is not None:
-            timeout_ms = config.rest_api_timeout_in_ms
-            timeout_seconds = timeout_ms / 1000 if timeout_ms > 0 else None
-            self._rest = RestServer(config.host, config.rest_port, timeout_seconds)
-        if config.grpc_port is not None:
-            self._grpc = GrpcServer(config.host, config.grpc_port)
+    def interrupt(self) -> None:
+        """Makes a `start` under way give up; does nothing else, so a signal handler may call it."""
+        self._interrupted = True
 
-    async def _serve(self, core: ServerCore) -> None:
-        if self._grpc is not None:
-            await self._grpc.start(core)
-        if self._rest is not None:
-            await self._rest.start(RestHandler(core), self.config.drain_seconds)
+    def _create_core(self) -> ServerCore:
+        config = self.config
+        slots = threading.Semaphore(config.num_load_threads or os.cpu_count() or 1)
+        files = (*SAVED_MODEL_FILES, TFLITE_FILE) if config.prefer_tflite_model else None
+        policy = LoadPolicy(
+            config.file_system_poll_wait_seconds,
+            config.max_num_load_retries,
+            config.load_retry_interval_seconds,
+            files or SAVED_MODEL_FILES,
+        )
+
+        def create_manager(model: ModelSettings) -> ModelManager:
+            load = self._create_loader(model.name)
+            return ModelManager(
+                model.name, model.base_path, load, policy, model.versions, slots, self.metrics
+            )
+
+        return ServerCore(
+            {},
+            create_manager=create_manager,
+            allow_unavailable_labels=config.allow_version_labels_for_unavailable_models,
+            metrics=self.metrics,
+            saved_model_tags=config.saved_model_tags,
+            check_method_names=config.enable_signature_method_name_check,
+        )
+
+    def _create_loader(self, model_name: str) -> Callable[[Path], Servable]:
+        config, metrics = self.config, self.metrics
+        executor, batcher = self._executor, self._batcher
+        how = WarmUp(
+            config.num_request_iterations_for_warmup, config.enable_signature_method_name_check
+        )
+
+        def load(path: Path) -> Servable:
+            # Not at the top of this file, because both import TensorFlow.
+            from serving.model_server.servables.loading import load_model
+            from serving.model_server.servables.warmup import warm_up
+
+            model = load_model(path, config.saved_model_tags, config.prefer_tflite_model)
+            if config.enable_model_warmup:
+                measure_warmup(metrics, path, partial(warm_up, model, path, how))
+            batched = batcher.create_servable(model, path, model_name) if batcher else None
+            return MeasuredServable(batched or ThreadedServable(model, executor), metrics)
+
+        return load
+
+    def _read_models(self, core: ServerCore) -> Any:
+        path = self.config.model_config_file
+        if path is None:
+            assert self.config.model_base_path is not None  # As ServerConfig sees to it.
+            return create_config(self.config.model_name, self.config.model_base_path)
+        models = read_config_file(path)
+        try:
+            core.check(models)
+        except StatusError as error:
+            raise StartError(f"--model_config_file: {path}: {error.message}") from None
+        return models
+
+    def _load_models(self, core: ServerCore, models: Any) -> None:
+        # Here and not in the threads that load: two of them must not import it at once.
+        importlib.import_module("serving.model_server.servables.loading")
+        if self._owns_process:
+            memory.set_aside()
+        for manager in core.apply(models):
+            while not manager.wait_for_first_look(INTERRUPT_SECONDS):
+                self._check_interrupted()
+        self._check_interrupted()
+
+    def _check_interrupted(self) -> None:
+        if self._interrupted:
+            raise StartInterrupted("stopped before all models were loaded")
+
+    def _follow_config_file(self, core: ServerCore) -> None:
+        config = self.config
+        if config.model_config_file is not None and config.model_config_file_poll_wait_seconds > 0:
+            self._follower = ConfigFileFollower(
+                config.model_config_file, config.model_config_file_poll_wait_seconds, core.apply
+            )
+            self._follower.start()
+
+    async def _bind_ports(self) -> Endpoints:
+        return Endpoints(self.config, self.metrics)
 
     def describe(self) -> str:
         """Returns one line that says what is served where."""
-        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
-        parts = [f"serving {self.config.model_name}:"]
-        if self._rest is not None:
-            parts.append(f"REST http://{host}:{self._rest.port}")
-        if self._grpc is not None:
-            parts.append(f"gRPC {host}:{self._grpc.port}")
-        return " ".join(parts)
+        where = self._endpoints.describe() if self._endpoints is not None else "nowhere yet"
+        return f"serving {_join_names(self._list_models())}: {where}"
+
+    def _list_models(self) -> list[str]:
+        return self._core.list_models() if self._core is not None else []
 
     def stop(self) -> None:
-        """Takes no new requests, waits for those begun, and lets go of the model."""
+        """Takes no new requests, waits for those begun, and lets go of the models."""
+        if self._follower is not None:
+            self._follower.stop()
         if self._loop is not None:
-            self._loop.call(self._stop_serving())
+            if self._endpoints is not None:
+                self._loop.call(self._endpoints.stop())
             self._loop.stop()
-        if self._manager is not None:
-            self._manager.stop()
+        if self._core is not None:
+            self._core.request_log.stop()
+            self._core.stop()
+            self._core.join(STOP_SECONDS)
         if self._executor is not None:
             self._executor.shutdown(wait=False)
-
-    async def _stop_serving(self) -> None:
-        servers = []
-        if self._rest is not None:
-            servers.append(self._rest.stop())
-        if self._grpc is not None:
-            servers.append(self._grpc.stop(self.config.drain_seconds))
-        await asyncio.gather(*servers)
+        if self._batcher is not None:
+            self._batcher.close(wait=False)
 
     def wait_until_available(self, timeout_seconds: float) -> None:
-        """Waits until a version is AVAILABLE.
+        """Waits until each model has a version that is AVAILABLE.
 
         Raises:
-            NotAvailableError: The time is over, or the only versions have failed for good.
+            NotAvailableError: The time is over, or all versions of a model have failed for good.
             StartError: The server is not started.
         """
-        self._require_manager().wait_until_available(timeout_seconds)
+        deadline = time.monotonic() + timeout_seconds
+        for name in self._require_core().list_models():
+            manager = self._require_core().get_manager(name)
+            if manager is not None:
+                manager.wait_until_available(max(deadline - time.monotonic(), 0.0))
 
-    def list_statuses(self) -> list[VersionStatus]:
-        """Returns the statuses of all versions seen, the newest first.
+    def list_statuses(self, model_name: str | None = None) -> list[VersionStatus]:
+        """Returns the statuses of all versions of a model seen, the newest first.
+
+        Args:
+            model_name: Name of the model; may be left out where there is one only.
 
         Raises:
-            StartError: The server is not started.
+            StartError: The server is not started, has no such model, or several to choose from.
         """
-        return self._require_manager().list_statuses()
+        core = self._require_core()
+        names = core.list_models()
+        if model_name is None and len(names) == 1:
+            model_name = names[0]
+        manager = core.get_manager(model_name or "")
+        if manager is None:
+            served = ", ".join(map(repr, names)) or "none"
+            raise StartError(f"model_name is {model_name!r}; the models are: {served}")
+        return manager.list_statuses()
 
-    def _require_manager(self) -> ModelManager:
-        if self._manager is None:
+    def _require_core(self) -> ServerCore:
+        if self._core is None:
             raise StartError("the server is not started; use `with ModelServer(config) as server`")
-        return self._manager
+        return self._core
+
+
+def _join_names(names: list[str]) -> str:
+    shown = ", ".join(names[:MAX_NAMES]) or "no models"
+    return shown if len(names) <= MAX_NAMES else f"{shown} and {len(names) - MAX_NAMES} more"
 
 
 def _count_threads(config: ServerConfig) -> int:
     default = THREADS_PER_CPU * (os.cpu_count() or 1)
     rest = config.rest_api_num_threads or default if config.rest_port is not None else 0
-    grpc = config.grpc_max_threads or default if config.grpc_port is not None else 0
+    has_grpc = config.grpc_port is not None or config.grpc_socket_path is not None
+    grpc = config.grpc_max_threads or default if has_grpc else 0
     return rest + grpc
-
-
-def _create_loader(enable_warmup: bool, executor: futures.Executor) -> Callable[[Path], Servable]:
-    def load(path: Path) -> Servable:
-        # Not at the top of this file, because both import TensorFlow.
-        from serving.model_server.servables.saved_model import SavedModel
-        from serving.model_server.servables.warmup import warm_up
-
-        model = SavedModel(path)
-        if enable_warmup:
-            warm_up(model, path)
-        return ThreadedServable(model, executor)
-
-    return load

@@ -6,10 +6,13 @@ Numbers, names and fields are those of tensorflow/core/framework/types.proto and
 import math
 from typing import Any, Final, NamedTuple
 
+import ml_dtypes
 import numpy as np
 
 MAX_BYTES: Final = 2**31 - 1
 """No message is larger (protobuf's limit), so no tensor that expands beyond it is taken."""
+MAX_DIMENSIONS: Final = 32
+"""As many as numpy 1 has; TensorFlow's own limit is 254."""
 
 
 class TensorError(ValueError):
@@ -45,6 +48,7 @@ TYPES: Final = {
         (8, "complex64", np.complex64, "scomplex_val"),
         (9, "int64", np.int64, "int64_val"),
         (10, "bool", np.bool_, "bool_val"),
+        (14, "bfloat16", ml_dtypes.bfloat16, "half_val"),
         (17, "uint16", np.uint16, "int_val"),
         (18, "complex128", np.complex128, "dcomplex_val"),
         (19, "half", np.float16, "half_val"),
@@ -53,6 +57,11 @@ TYPES: Final = {
     )
 }
 STRING: Final = TYPES[7]
+_PACKED: Final = {"float_val": 5, "double_val": 6, "scomplex_val": 9, "dcomplex_val": 12}
+"""Numbers of the fields whose form on the wire is that of the array in memory."""
+_LENGTH_DELIMITED: Final = 2
+_MANY: Final = 256
+"""From so many values on, reading the wire is faster than asking for one after the other."""
 _BY_DTYPE: Final = {type_.dtype: type_ for type_ in TYPES.values()}
 
 
@@ -113,6 +122,8 @@ def fill_tensor(proto: Any, array: np.ndarray, as_content: bool = False) -> None
         proto.string_val.extend(v.encode() if isinstance(v, str) else v for v in values)
     elif as_content:
         proto.tensor_content = array.tobytes()
+    elif type_.field in _PACKED:
+        proto.MergeFromString(_pack(_PACKED[type_.field], array.tobytes()))
     else:
         getattr(proto, type_.field).extend(_flatten(array, type_))
 
@@ -121,7 +132,10 @@ def _read_shape(proto: Any, type_: TensorType) -> tuple[int, ...]:
     shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise TensorError("the shape of a tensor must be fully known")
-    if math.prod(shape) * type_.dtype.itemsize > MAX_BYTES:
+    if len(shape) > MAX_DIMENSIONS:
+        raise TensorError(f"a tensor of {len(shape)} dimensions; at most {MAX_DIMENSIONS} can be")
+    # An empty tensor has a size as well: numpy goes by the other dimensions.
+    if math.prod(size or 1 for size in shape) * type_.dtype.itemsize > MAX_BYTES:
         raise TensorError(f"a tensor of the shape {list(shape)} is larger than 2 GiB")
     return shape
 
@@ -129,20 +143,27 @@ def _read_shape(proto: Any, type_: TensorType) -> tuple[int, ...]:
 def _read_content(proto: Any, type_: TensorType) -> np.ndarray:
     if type_ is STRING:
         raise TensorError("tensor_content of a string tensor is not supported")
+    is_bool = type_.dtype == np.bool_
     try:
-        return np.frombuffer(proto.tensor_content, type_.dtype)
+        values = np.frombuffer(proto.tensor_content, np.uint8 if is_bool else type_.dtype)
+        # Any byte can come, and TensorFlow relies on a bool being 0 or 1.
+        return values != 0 if is_bool else values
     except ValueError as error:
         raise TensorError(f"tensor_content does not fit {type_.name}: {error}") from None
 
 
 def _read_values(proto: Any, type_: TensorType) -> np.ndarray:
     values = getattr(proto, type_.field)
+    itemsize = type_.dtype.itemsize
     if type_ is STRING:
         array = np.empty(len(values), object)
         array[:] = list(values)
         return array
     if type_.field == "half_val":
-        return np.array(values, np.int32).astype(np.uint16).view(np.float16)
+        return np.array(values, np.int32).astype(np.uint16).view(type_.dtype)
+    if type_.field in _PACKED and len(values) > _MANY:
+        content = _unpack(_PACKED[type_.field], proto.SerializeToString())
+        return np.frombuffer(content[: len(content) // itemsize * itemsize], type_.dtype)
     if type_.dtype.kind == "c":
         parts = np.array(values, type_.dtype.type(0).real.dtype)
         return parts[: len(parts) // 2 * 2].view(type_.dtype)
@@ -167,6 +188,37 @@ def _flatten(array: np.ndarray, type_: TensorType) -> list[Any]:
     flat = np.ascontiguousarray(array).ravel()
     if type_.field == "half_val":
         flat = flat.view(np.uint16)
-    elif type_.dtype.kind == "c":
-        flat = flat.view(flat.real.dtype)
     return flat.tolist()
+
+
+def _pack(number: int, content: bytes) -> bytes:
+    """Returns a field of packed values as it stands on the wire."""
+    size, digits = len(content), bytearray()
+    while size > 0x7F:
+        digits.append(size & 0x7F | 0x80)
+        size >>= 7
+    digits.append(size)
+    return bytes([number << 3 | _LENGTH_DELIMITED]) + digits + content
+
+
+def _unpack(number: int, message: bytes) -> memoryview:
+    """Returns the content of a field of packed values that a message has once."""
+    position = 0
+    while True:
+        tag, position = _read_varint(message, position)
+        size, position = _read_varint(message, position)
+        if tag & 0x7 != _LENGTH_DELIMITED:
+            continue  # Type and version are single numbers, which have just been read.
+        if tag >> 3 == number:
+            return memoryview(message)[position : position + size]
+        position += size
+
+
+def _read_varint(message: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        value |= (byte & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 0x80:
+            return value, position

@@ -84,6 +84,35 @@ class Zoo(tf.Module):
             "valid": valid,
         }
 
+    @tf.function(input_signature=[spec(tf.string, "text")])
+    def upper(self, text):
+        return {"text": tf.strings.upper(text)}
+
+    @tf.function(input_signature=[spec(tf.float32, "x")])
+    def as_integer(self, x):
+        return {"n": tf.cast(x, tf.int64)}
+
+    @tf.function(
+        input_signature=[
+            spec(tf.string, "tag"),
+            spec(tf.int32, "signal", (None, None)),
+            spec(tf.int32, "sensor", (None, None, None)),
+        ]
+    )
+    def sensors(self, tag, signal, sensor):
+        total = tf.reduce_sum(signal, axis=1) + tf.reduce_sum(sensor, axis=[1, 2])
+        return {"tag": tag, "total": total}
+
+    @tf.function(input_signature=[spec(tf.float32, "x")])
+    def numbers(self, x):
+        """The kinds that REST has, of every size."""
+        kinds = ("int8", "uint8", "int16", "int32", "uint32", "int64", "uint64", "float64", "bool")
+        return {kind: tf.cast(x, kind) for kind in kinds}
+
+    @tf.function(input_signature=[spec(tf.bfloat16, "x")])
+    def brain(self, x):
+        return {"bfloat16": x * 2, "half": tf.cast(x, tf.float16), "uint16": tf.cast(x, tf.uint16)}
+
 
 SIGNATURES = (
     "add",
@@ -95,6 +124,11 @@ SIGNATURES = (
     "complicated",
     "to_number",
     "spin",
+    "upper",
+    "as_integer",
+    "sensors",
+    "numbers",
+    "brain",
 )
 
 
@@ -118,3 +152,117 @@ def save_constant(path: Path, value: float) -> None:
     """Saves a model whose every answer is `value`."""
     module = Constant(value)
     tf.saved_model.save(module, str(path), {"serving_default": module.call})
+
+
+class Examples(tf.Module):
+    """Signatures that take serialized examples, as classify and regress want them."""
+
+    @tf.function(input_signature=[spec(tf.string, "inputs")])
+    def classify_objects(self, inputs):
+        features = tf.io.parse_example(
+            inputs,
+            {
+                "image": tf.io.FixedLenFeature([], tf.string),
+                "caption": tf.io.FixedLenFeature([], tf.string, ""),
+            },
+        )
+        sizes = tf.strings.length([features["image"], features["caption"]])
+        return {
+            "classes": tf.tile([["image", "caption"]], [tf.size(inputs), 1]),
+            "scores": tf.cast(tf.transpose(sizes), tf.float32) / 4,
+        }
+
+    @tf.function(input_signature=[spec(tf.string, "inputs")])
+    def regress_sum(self, inputs):
+        features = tf.io.parse_example(inputs, {"x": tf.io.VarLenFeature(tf.float32)})
+        return {"outputs": tf.sparse.reduce_sum(features["x"], axis=1)}
+
+    @tf.function(input_signature=[spec(tf.string, "inputs")])
+    def regress_total(self, inputs):
+        """One number for all examples, which is not what regress wants."""
+        return {"outputs": tf.cast(tf.size(inputs), tf.float32)[tf.newaxis]}
+
+
+EXAMPLE_SIGNATURES = ("classify_objects", "regress_sum", "regress_total")
+
+
+def save_examples(path: Path) -> None:
+    examples = Examples()
+    signatures = {name: getattr(examples, name) for name in EXAMPLE_SIGNATURES}
+    tf.saved_model.save(examples, str(path), signatures)
+
+
+def save_half_plus_three(path: Path) -> None:
+    """The model of TensorFlow Serving's own REST reference, as TensorFlow 1 makes it.
+
+    Half of x plus three, from a float or from the feature "x" of an example; and a table that is
+    filled from an asset when the model is loaded.
+    """
+    v1 = tf.compat.v1
+    asset = path.parent / "vocabulary.txt"
+    asset.write_text("three\n")
+    with tf.Graph().as_default(), v1.Session() as session:
+        signatures = _build_half_plus_three(str(asset))
+        session.run([v1.global_variables_initializer(), v1.tables_initializer()])
+        builder = v1.saved_model.Builder(str(path))
+        builder.add_meta_graph_and_variables(
+            session,
+            ["serve"],
+            signatures,
+            assets_collection=v1.get_collection(v1.GraphKeys.ASSET_FILEPATHS),
+            main_op=v1.tables_initializer(),
+        )
+        builder.save()
+    asset.unlink()
+
+
+def _build_half_plus_three(asset):
+    v1 = tf.compat.v1
+    examples = v1.placeholder(tf.string, name="tf_example")
+    features = tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})
+    x = tf.identity(features["x"], "x")
+    half = v1.get_variable("a", initializer=0.5, use_resource=False)
+    y = half * x + v1.get_variable("b", initializer=3.0, use_resource=True)
+    words = v1.placeholder(tf.string, [None], "words")
+    inputs = {"inputs": examples}
+    return {
+        "serving_default": _build_signature("predict", {"x": x}, {"y": y}),
+        "words": _build_signature("predict", {"words": words}, {"n": _look_up(words, asset)}),
+        "tensorflow/serving/regress": _build_signature("regress", inputs, {"outputs": y}),
+        "tensorflow/serving/classify": _build_signature("classify", inputs, {"scores": y}),
+    }
+
+
+def _look_up(words, asset):
+    path = tf.constant(asset)
+    tf.compat.v1.add_to_collection(tf.compat.v1.GraphKeys.ASSET_FILEPATHS, path)
+    whole, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+    lines = tf.lookup.TextFileInitializer(path, tf.string, whole, tf.int64, number)
+    return tf.lookup.StaticHashTable(lines, -1).lookup(words)
+
+
+def _build_signature(method, inputs, outputs):
+    v1 = tf.compat.v1.saved_model
+    return v1.build_signature_def(
+        {name: v1.build_tensor_info(tensor) for name, tensor in inputs.items()},
+        {name: v1.build_tensor_info(tensor) for name, tensor in outputs.items()},
+        f"tensorflow/serving/{method}",
+    )
+
+
+class Numbers(tf.Module):
+    """A float and a string, as TFLite takes them."""
+
+    @tf.function(input_signature=[spec(tf.float32, "x", (None, 2)), spec(tf.string, "s")])
+    def call(self, x, s):
+        return {"y": x / 2 + 2, "t": s}
+
+
+def save_tflite(path: Path) -> None:
+    """Saves `model.tflite` into a folder, without the metadata that serving looks for."""
+    module = Numbers()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [module.call.get_concrete_function()], module
+    )
+    path.mkdir(parents=True)
+    (path / "model.tflite").write_bytes(converter.convert())

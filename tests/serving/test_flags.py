@@ -1,6 +1,7 @@
 """The server's command line."""
 
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +61,15 @@ def test_flag_of_tensorflow_serving_that_is_not_followed_is_named(name, form):
         ([*BASE, "--enable_model_warmup=maybe"], "'maybe' is neither true nor false"),
         ([*BASE, "--model_name=a:b"], "has '/' or ':'"),
         ([], "give either model_base_path"),
-        ([*BASE, "--model_config_file=m.config"], "model_config_file, and not both"),
+        ([*BASE, "-model_name=x"], "unrecognized arguments: -model_name=x"),
+        ([*BASE, "--noenable_batching"], "unrecognized arguments: --noenable_batching"),
+        ([*BASE, "models/digits"], "unrecognized arguments: models/digits"),
+        (["--model_base_path="], "give either model_base_path"),
+        ([*BASE, "--num_load_threads=-1"], "--num_load_threads=-1: "),
+        (
+            [*BASE, "--force_allow_any_version_labels_for_unavailable_models"],
+            "unrecognized arguments: --force_allow",
+        ),
         ([*BASE, "--batching_parameters_file=b"], "batching_parameters_file needs enable_batching"),
         ([*BASE, "--client_timeout_seconds=-1"], "--client_timeout_seconds=-1.0: "),
     ],
@@ -72,6 +81,34 @@ def test_refused_command_line_is_one_line_and_exit_code_2(arguments, message, ca
     assert main(arguments) == 2
     output = capsys.readouterr()
     assert output.out == "" and output.err.count("\n") == 1 and message in output.err
+
+
+def test_configuration_file_prevails_over_the_model_that_the_image_names():
+    """The tensorflow/serving image always gives name and path, before the user's flags."""
+    arguments = ["--model_name=model", "--model_base_path=/models/model"]
+    command_line = parse_flags([*arguments, "--model_config_file=/models/models.config"])
+    assert command_line.config.model_config_file == Path("/models/models.config")
+    assert command_line.config.model_base_path is None
+    assert command_line.warnings == (
+        "--model_name is ignored, as --model_config_file is given",
+        "--model_base_path is ignored, as --model_config_file is given",
+    )
+    command_line = parse_flags([*arguments, "--model_config_file=", "--ssl_config_file="])
+    assert command_line.config.model_base_path == Path("/models/model")
+    assert command_line.config.ssl_config_file is None and command_line.warnings == ()
+
+
+def test_last_of_two_values_counts_and_bare_boolean_is_true():
+    config = parse_flags(
+        [*BASE, "--port=1", "--port=2", "--allow_version_labels_for_unavailable_models",
+         "--enable_batching=TRUE", "--enable_model_warmup=0", "--num_load_threads=3",
+         "--model_config_file_poll_wait_seconds=7", "--load_retry_interval_micros=-1"]
+    ).config  # fmt: skip
+    assert config.grpc_port == 2
+    assert config.allow_version_labels_for_unavailable_models and config.enable_batching
+    assert not config.enable_model_warmup
+    assert (config.num_load_threads, config.model_config_file_poll_wait_seconds) == (3, 7)
+    assert config.load_retry_interval_seconds == 0
 
 
 def test_version(capsys):

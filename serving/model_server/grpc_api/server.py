@@ -1,58 +1,121 @@
 """The gRPC server around the services."""
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 import grpc
 
+from serving.model_server.config import ServerConfig
 from serving.model_server.errors import StartError
+from serving.model_server.grpc_api.calls import Calls
+from serving.model_server.grpc_api.channel_arguments import parse_channel_arguments
+from serving.model_server.grpc_api.health import HealthService
+from serving.model_server.grpc_api.tls import read_server_credentials
+from serving.model_server.grpc_api.unix_socket import SocketFile, prepare_path
+from serving.model_server.operations.observer import Observer
+from serving.model_server.readiness import Readiness
 
 if TYPE_CHECKING:
     from serving.model_server.core import ServerCore
 
-_OPTIONS: Final = (
-    # Images in a batch exceed the default of 4 MB.
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # Else a second server binds the same port without an error, and gets half the requests.
-    ("grpc.so_reuseport", 0),
-)
+MAX_MESSAGE_BYTES: Final = 2**31 - 1
+"""What gRPC can count."""
+STREAM_GRACE_SECONDS: Final = 0.5
+"""How long a stopping server waits for streams, which clients may keep open for ever."""
 
 
 class GrpcServer:
     """Serves the gRPC API, in the event loop that makes it.
 
     Args:
-        host: Address to bind.
-        port: TCP port; 0 takes a free one.
+        config: Where to serve, with which options, and with what credentials.
 
     Attributes:
-        port: The bound port.
+        port: The bound TCP port; None if there is only a unix socket.
 
     Raises:
-        StartError: The port cannot be bound.
+        StartError: A port or socket cannot be bound, or an option or the credentials are not valid.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self._server = grpc.aio.server(options=_OPTIONS)
-        try:
-            self.port = self._server.add_insecure_port(f"{_bracket(host)}:{port}")
-        except RuntimeError:
-            self.port = 0
-        if self.port == 0:
-            raise StartError(f"cannot bind gRPC port {port} of {host}; use another --port")
+    def __init__(self, config: ServerConfig) -> None:
+        self._config = config
+        self._credentials = (
+            read_server_credentials(config.ssl_config_file)
+            if config.ssl_config_file is not None
+            else None
+        )
+        options = _create_options(config)
+        path = config.grpc_socket_path
+        socket_address = prepare_path(path) if path is not None else None
+        self._server = grpc.aio.server(options=options)
+        self._health: HealthService | None = None
+        self._calls: Calls | None = None
+        self._socket_file: SocketFile | None = None
+        self.port = None if config.grpc_port is None else self._bind_port(config.grpc_port)
+        if path is not None and socket_address is not None:
+            if self._bind(socket_address) == 0:
+                raise StartError(f"cannot bind grpc_socket_path={path}; use another path")
+            self._socket_file = SocketFile(path)
 
-    async def start(self, core: "ServerCore") -> None:
-        """Begins to answer requests."""
+    def _bind_port(self, port: int) -> int:
+        host = self._config.host
+        bound = self._bind(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        if bound == 0:
+            raise StartError(f"cannot bind gRPC port {port} of {host}; use another --port")
+        return bound
+
+    def _bind(self, address: str) -> int:
+        try:
+            if self._credentials is not None:
+                return int(self._server.add_secure_port(address, self._credentials))
+            return int(self._server.add_insecure_port(address))
+        except RuntimeError:
+            return 0
+
+    async def start(self, core: "ServerCore", readiness: Readiness, observer: Observer) -> None:
+        """Begins to answer requests.
+
+        Args:
+            core: The models.
+            readiness: What the health service answers.
+            observer: Is told of each request.
+        """
         # Not at the top of this file, because it imports TensorFlow.
         from serving.model_server.grpc_api.service import create_handlers
 
-        self._server.add_generic_rpc_handlers(create_handlers(core))
+        config = self._config
+        self._calls = Calls(core, observer)
+        self._server.add_generic_rpc_handlers(create_handlers(self._calls))
+        if config.enable_grpc_healthcheck_service:
+            self._health = HealthService(readiness.is_ready)
+            self._server.add_generic_rpc_handlers((self._health.create_handler(),))
+        if config.enable_grpc_reflection:
+            from serving.model_server.grpc_api.reflection import add_reflection
+
+            add_reflection(self._server, config.enable_grpc_healthcheck_service)
         await self._server.start()
 
     async def stop(self, drain_seconds: float) -> None:
         """Takes no new requests, and waits for those begun."""
-        await self._server.stop(drain_seconds)
+        if self._health is not None:
+            self._health.stop()
+        draining = asyncio.create_task(self._server.stop(drain_seconds))
+        if self._calls is not None:
+            answered = asyncio.create_task(self._calls.wait_until_none())
+            await asyncio.wait({draining, answered}, return_when=asyncio.FIRST_COMPLETED)
+            answered.cancel()
+            await self._server.stop(min(STREAM_GRACE_SECONDS, drain_seconds))
+        await draining
+        if self._socket_file is not None:
+            self._socket_file.remove()
 
 
-def _bracket(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _create_options(config: ServerConfig) -> list[tuple[str, int | str]]:
+    options: dict[str, int | str] = {
+        "grpc.max_receive_message_length": min(config.max_request_bytes, MAX_MESSAGE_BYTES),
+        "grpc.max_send_message_length": -1,
+        # Else a second server binds the same port without an error, and gets half the requests.
+        "grpc.so_reuseport": 0,
+    }
+    options |= parse_channel_arguments(config.grpc_channel_arguments)
+    return list(options.items())

@@ -1,12 +1,10 @@
 """The gRPC services on TensorFlow Serving's own messages; imports TensorFlow."""
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import grpc
 import numpy as np
-from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -20,33 +18,30 @@ from tensorflow_serving.apis import (
 from serving.model_server.core import ModelSpec, ServerCore
 from serving.model_server.errors import (
     InvalidArgument,
-    StatusError,
     Unimplemented,
-    to_status_error,
 )
 from serving.model_server.event_loop import call_by_size
+from serving.model_server.grpc_api.calls import Calls, Method
+from serving.model_server.grpc_api.reload import reload_config
+from serving.model_server.inference.classify import classify
+from serving.model_server.inference.multi_inference import multi_inference
 from serving.model_server.inference.predict import predict
+from serving.model_server.inference.regress import regress
 from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE
 from serving.protos.tensors import TensorError, fill_tensor, to_array
 
-logger = logging.getLogger(__name__)
-
-MAX_MESSAGE: Final = 1024
-"""Characters of an error message; gRPC limits what its trailers can carry."""
-_GRPC_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 _SIGNATURE_DEF: Final = "signature_def"
 
-Method = Callable[[ServerCore, Any], Awaitable[Any]]
-"""Takes the models and a request message, returns the answer's message."""
 
-
-def create_handlers(core: ServerCore) -> tuple[grpc.GenericRpcHandler, ...]:
+def create_handlers(calls: Calls) -> tuple[grpc.GenericRpcHandler, ...]:
     """Returns PredictionService and ModelService for a `grpc.aio` server."""
     return tuple(
         grpc.method_handlers_generic_handler(
-            f"tensorflow.serving.{service}",
+            service,
             {
-                name: grpc.unary_unary_rpc_method_handler(_create_handler(core, request, method))
+                name: grpc.unary_unary_rpc_method_handler(
+                    calls.create_handler(name, request, method)
+                )
                 for name, (request, method) in methods.items()
             },
         )
@@ -54,54 +49,14 @@ def create_handlers(core: ServerCore) -> tuple[grpc.GenericRpcHandler, ...]:
     )
 
 
-def _create_handler(
-    core: ServerCore, request_class: Any, method: Method
-) -> Callable[[bytes, Any], Awaitable[bytes]]:
-    # Takes and gives bytes, so that a large message is read and written beside the event loop.
-    async def handle(content: bytes, context: Any) -> bytes:
-        try:
-            request = await call_by_size(len(content), _parse, request_class, content)
-            response = await method(core, request)
-            return await call_by_size(response.ByteSize(), response.SerializeToString)
-        except Exception as error:
-            await _abort(context, error)
-            raise  # Never reached: abort() raises.
-
-    return handle
-
-
-def _parse(message_class: Any, content: bytes) -> Any:
-    try:
-        return message_class.FromString(content)
-    except DecodeError:
-        name = message_class.DESCRIPTOR.full_name
-        raise InvalidArgument(f"the request is not a message of type {name}") from None
-
-
-async def _abort(context: Any, error: Exception) -> None:
-    """Ends a call with the status of an error."""
-    status = to_status_error(error)
-    if not isinstance(error, StatusError):
-        logger.debug("gRPC request failed", exc_info=error)
-    message = status.message
-    if len(message) > MAX_MESSAGE:
-        message = message[:MAX_MESSAGE] + "...TRUNCATED"
-    await context.abort(_GRPC_CODES[status.code], message)
-
-
-def _unsupported(method: str) -> Method:
-    async def refuse(core: ServerCore, request: Any) -> Any:
-        raise Unimplemented(f"{method} is not supported by this server")
-
-    return refuse
-
-
 async def _predict(core: ServerCore, request: Any) -> Any:
     size = request.ByteSize()
     with core.lease(_read_spec(request)) as loaded:
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         inputs = await call_by_size(size, _read_tensors, request)
-        outputs = await predict(loaded.servable, name, inputs, list(request.output_filter))
+        outputs = await predict(
+            loaded.servable, name, inputs, list(request.output_filter), core.check_method_names
+        )
         response = predict_pb2.PredictResponse()
         response.model_spec.name = request.model_spec.name
         response.model_spec.signature_name = name
@@ -128,6 +83,24 @@ def _read_tensor(name: str, proto: Any) -> Any:
         return to_array(proto)
     except TensorError as error:
         raise InvalidArgument(f"tensor parsing error: {name} ({error})") from None
+
+
+async def _classify(core: ServerCore, request: Any) -> Any:
+    with core.lease(_read_spec(request)) as loaded:
+        return await classify(loaded, request, core.check_method_names)
+
+
+async def _regress(core: ServerCore, request: Any) -> Any:
+    with core.lease(_read_spec(request)) as loaded:
+        return await regress(loaded, request, core.check_method_names)
+
+
+async def _multi_inference(core: ServerCore, request: Any) -> Any:
+    # All tasks ask one model, that of the first.
+    has_spec = request.tasks and request.tasks[0].HasField("model_spec")
+    spec = _read_spec(request.tasks[0]) if has_spec else ModelSpec("")
+    with core.lease(spec) as loaded:
+        return await multi_inference(loaded, request, core.check_method_names)
 
 
 async def _get_model_metadata(core: ServerCore, request: Any) -> Any:
@@ -172,18 +145,18 @@ def _read_spec(request: Any) -> ModelSpec:
 
 
 _SERVICES: Final[dict[str, dict[str, tuple[Any, Method]]]] = {
-    "PredictionService": {
+    "tensorflow.serving.PredictionService": {
         "Predict": (predict_pb2.PredictRequest, _predict),
-        "Classify": (classification_pb2.ClassificationRequest, _unsupported("Classify")),
-        "Regress": (regression_pb2.RegressionRequest, _unsupported("Regress")),
-        "MultiInference": (inference_pb2.MultiInferenceRequest, _unsupported("MultiInference")),
+        "Classify": (classification_pb2.ClassificationRequest, _classify),
+        "Regress": (regression_pb2.RegressionRequest, _regress),
+        "MultiInference": (inference_pb2.MultiInferenceRequest, _multi_inference),
         "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, _get_model_metadata),
     },
-    "ModelService": {
+    "tensorflow.serving.ModelService": {
         "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, _get_model_status),
         "HandleReloadConfigRequest": (
             model_management_pb2.ReloadConfigRequest,
-            _unsupported("HandleReloadConfigRequest"),
+            reload_config,
         ),
     },
 }

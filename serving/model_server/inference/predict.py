@@ -6,8 +6,10 @@ import numpy as np
 
 from serving.model_server.inference.signature_checks import (
     DEFAULT_SIGNATURE,
-    check_inputs,
     check_output_filter,
+    check_predict_method,
+    check_types,
+    complete_inputs,
     find_signature,
 )
 from serving.model_server.models.leases import Servable
@@ -18,17 +20,20 @@ async def predict(
     signature_name: str,
     inputs: Mapping[str, np.ndarray],
     output_filter: Sequence[str] = (),
+    check_method_name: bool = False,
 ) -> dict[str, np.ndarray]:
     """Runs a signature.
 
     Args:
         servable: The loaded model.
         signature_name: Name of the signature; empty means `serving_default`.
-        inputs: Input name to array.
+        inputs: Input name to array; may leave out those that have a default.
         output_filter: Names of the outputs wanted; empty means all.
+        check_method_name: Whether to refuse a signature whose method is none of the API's.
 
     Returns:
-        Output name to array; strings as object arrays of bytes.
+        Output name to array, in the order of the filter, else of the alphabet; strings as object
+        arrays of bytes.
 
     Raises:
         FailedPrecondition: No such signature.
@@ -37,7 +42,10 @@ async def predict(
     """
     name = signature_name or DEFAULT_SIGNATURE
     signature = find_signature(servable.signature_defs, name)
-    check_inputs(signature, inputs)
+    if check_method_name:
+        check_predict_method(signature)
+    complete = complete_inputs(signature, inputs)
     check_output_filter(signature, output_filter)
-    outputs = await servable.run(name, inputs)
+    check_types(signature, complete)
+    outputs = await servable.run(name, complete)
     return {key: outputs[key] for key in output_filter or sorted(outputs)}

@@ -35,7 +35,12 @@ class LoadedVersion:
         self.servable = servable
         self._lock = threading.Lock()
         self._users = 0
-        self._on_idle: Callable[[], None] | None = None
+        self._on_idle: Callable[[LoadedVersion], None] | None = None
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether the version takes no new users."""
+        return self._on_idle is not None
 
     def acquire(self) -> bool:
         """Counts one more user; returns False if the version takes no new ones."""
@@ -51,12 +56,16 @@ class LoadedVersion:
             self._users -= 1
             on_idle = self._on_idle if self._users == 0 else None
         if on_idle is not None:
-            on_idle()
+            on_idle(self)
 
-    def retire(self, on_idle: Callable[[], None]) -> None:
-        """Takes no new users, and calls `on_idle` once when the present ones are done."""
+    def retire(self, on_idle: "Callable[[LoadedVersion], None]") -> None:
+        """Takes no new users, and has itself passed to a function once the present ones are done.
+
+        Args:
+            on_idle: Called once, in the thread that ends the last use.
+        """
         with self._lock:
             self._on_idle = on_idle
             idle = self._users == 0
         if idle:
-            on_idle()
+            on_idle(self)

@@ -1,66 +1,67 @@
-"""Follows the versions of one model in its folder: loads the newest, then lets the old one go."""
+"""Follows the versions of one model in its folder: loads new ones, then lets old ones go.
+
+What holds at any time, and what the tests hold it to:
+
+* One thread of its own loads, retires and ends the versions of a model; nothing else does, but for
+  `stop`, which retires all of them.
+* The versions that serve are a mapping that is replaced as a whole and never changed. A request
+  reads it without a lock, and counts itself in the version before it uses it.
+* A version that serves is let go only once one that is wanted serves, or where none is wanted.
+* A version that takes no more requests ends with its last one, not before; another one of the same
+  number may be loaded meanwhile, and then the number's status is that one's.
+* After `stop`, no version serves, not even one whose load was under way.
+"""
 
 import contextlib
-import functools
-import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from serving.model_server.errors import Code, NotAvailableError, NotFound, to_status_error
+from serving.model_server.errors import NotAvailableError, NotFound
+from serving.model_server.models import memory
 from serving.model_server.models.leases import LoadedVersion, Servable
+from serving.model_server.models.loading import LoadPolicy, VersionLoader
 from serving.model_server.models.statuses import State, StatusBoard, VersionStatus
-from serving.model_server.models.versions import find_saved_model_file, list_versions
+from serving.model_server.models.versions import Latest, Specific, VersionPolicy, list_versions
+from serving.model_server.operations.metrics import NO_METRICS, Metrics
+
+__all__ = ["FOLLOWING", "LoadPolicy", "ModelManager", "not_served"]
+
+FOLLOWING: Final = "follow-"
+"""How the names of the threads begin that follow a model."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class LoadPolicy:
-    """How to look for versions and how to go on after a failed load.
+class _Aim:
+    """What is to be served; another one replaces it as a whole."""
 
-    Args:
-        poll_wait_seconds: Seconds between two looks at the folder; 0 looks once.
-        max_num_retries: How often to try again after a failed load.
-        retry_interval_seconds: Seconds between these tries.
-    """
-
-    poll_wait_seconds: float = 1.0
-    max_num_retries: int = 5
-    retry_interval_seconds: float = 60.0
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """The failed tries to load one version.
-
-    Attributes:
-        fingerprint: Of the file that was tried; another file is another first try.
-        tries: How many failed.
-        retry_at: Monotonic time of the next try.
-    """
-
-    fingerprint: object
-    tries: int
-    retry_at: float
+    base_path: Path
+    versions: VersionPolicy
 
 
 class ModelManager:
-    """Serves the newest version that loads.
+    """Serves the versions of one model that a policy asks for.
 
     A new version is loaded while the old one answers; then new requests go to the new one and the
     old one ends with its last request. A version that does not load is skipped with its error in
-    its status, and the best older one is served. (TensorFlow Serving, started on a folder whose
-    newest version is broken, serves none.)
+    its status; where the newest are asked for, the best older one takes its place. (TensorFlow
+    Serving, started on a folder whose newest version is broken, does not start.)
 
     Args:
         name: Name of the model.
         base_path: Folder of the version folders.
         load: Makes a servable of a version folder.
         policy: When to look and when to try again.
+        versions: Which versions are served; the newest by default.
+        slots: Held while loading, to bound how many versions of all models load at a time.
+        metrics: Where loads are counted.
     """
 
     def __init__(
@@ -69,36 +70,70 @@ class ModelManager:
         base_path: Path,
         load: Callable[[Path], Servable],
         policy: LoadPolicy | None = None,
+        versions: VersionPolicy | None = None,
+        slots: threading.Semaphore | None = None,
+        metrics: Metrics = NO_METRICS,
     ) -> None:
         self.name = name
-        self._base_path = base_path
-        self._load = load
         self._policy = policy or LoadPolicy()
+        self._aim = _Aim(base_path, versions or Latest())
         self._board = StatusBoard()
-        # Replaced as a whole, never changed, so that requests read it without a lock.
+        self._loader = VersionLoader(name, load, self._policy, self._board, slots, metrics)
+        self._lock = threading.Lock()
         self._serving: Mapping[int, LoadedVersion] = {}
-        self._failures: dict[int, _Failure] = {}
+        self._idle: deque[LoadedVersion] = deque()
+        self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._base_path_seen = True
-        self._garbage = threading.Event()
+        self._looked = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name=FOLLOWING + name, daemon=True)
+        # All that follows belongs to the thread.
+        self._followed: _Aim | None = None
+        self._found: Mapping[int, Path] | None = None
+        self._next_look = 0.0
+        self._living: dict[int, list[LoadedVersion]] = {}
+        self._complaint = ""
 
-    def start(self) -> None:
-        """Loads what the folder holds, then follows it in a thread."""
-        self.poll()
-        if self._policy.poll_wait_seconds > 0:
-            self._thread = threading.Thread(
-                target=self._follow, name=f"follow-{self.name}", daemon=True
-            )
-            self._thread.start()
+    def start(self, wait: bool = True) -> None:
+        """Begins to follow the folder, in a thread.
+
+        Args:
+            wait: Whether to wait until what the folder holds is loaded, or has failed once.
+        """
+        self._thread.start()
+        if wait:
+            self._looked.wait()
+
+    def wait_for_first_look(self, timeout_seconds: float | None = None) -> bool:
+        """Waits until what the folder held is loaded or has failed; returns whether it is so."""
+        return self._looked.wait(timeout_seconds)
+
+    def configure(self, base_path: Path, versions: VersionPolicy) -> None:
+        """Sets what to serve from now on; returns at once.
+
+        A version that is loaded stays as it is, even where the new folder has one of that number.
+        """
+        aim = _Aim(base_path, versions)
+        if aim != self._aim:
+            self._aim = aim
+            self._wake.set()
 
     def stop(self) -> None:
-        """Stops following and takes no new requests; returns at once."""
+        """Takes no new requests and follows no longer; returns at once."""
         self._stopping.set()
-        if self._thread is not None:
-            # A load cannot be interrupted, and its thread does not keep the process alive.
-            self._thread.join(timeout=self._policy.poll_wait_seconds + 1)
         self._serve_only({})
+        self._looked.set()
+        self._board.notify()
+        self._wake.set()
+
+    def join(self, timeout_seconds: float) -> bool:
+        """Waits until a stopped model is unloaded; returns whether it is.
+
+        A load cannot be interrupted, and its thread does not keep the process alive.
+        """
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
 
     @contextlib.contextmanager
     def lease(self, version: int | None = None) -> Iterator[LoadedVersion]:
@@ -110,28 +145,51 @@ class ModelManager:
         Raises:
             NotFound: That version is not served.
         """
-        loaded = self._acquire(version)
+        loaded = self.acquire(version)
+        if loaded is None:
+            raise not_served(self.name, version)
         try:
             yield loaded
         finally:
             loaded.release()
 
-    def _acquire(self, version: int | None) -> LoadedVersion:
+    def acquire(self, version: int | None = None) -> LoadedVersion | None:
+        """Returns a version with one more user, who releases it; None where it is not served.
+
+        Args:
+            version: Number of the version; None takes the newest.
+        """
         while True:
             serving = self._serving
             wanted = max(serving, default=None) if version is None else version
             if wanted is None or wanted not in serving:
-                request = "Latest({})" if version is None else "Specific({}, {})"
-                raise NotFound(
-                    f"Servable not found for request: {request.format(self.name, version)}"
-                )
-            # False when retired since `serving` was read: a newer one is there then.
+                return None
+            # False when retired since `serving` was read: it is no longer in there then.
             if serving[wanted].acquire():
                 return serving[wanted]
+
+    def is_available(self, version: int) -> bool:
+        """Returns whether requests for this version are answered."""
+        return version in self._serving
 
     def list_statuses(self) -> list[VersionStatus]:
         """Returns the statuses of all versions seen, the newest first."""
         return self._board.list_all()
+
+    def watch(self, call: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+        """Has a function called after every change of a status, in any thread."""
+        return self._board.watch(call)
+
+    def is_decided(self) -> bool:
+        """Returns whether a version is AVAILABLE, or all have failed for good, or it is stopped."""
+        return self._is_decided(self.list_statuses())
+
+    def _is_decided(self, statuses: Sequence[VersionStatus]) -> bool:
+        states = {status.state for status in statuses}
+        failed = any(s.state is State.END and s.message for s in statuses)
+        if self._stopping.is_set():
+            return True
+        return State.AVAILABLE in states or (failed and states == {State.END})
 
     def wait_until_available(self, timeout_seconds: float) -> None:
         """Waits until a version is AVAILABLE.
@@ -139,114 +197,140 @@ class ModelManager:
         Raises:
             NotAvailableError: The time is over, or a version failed for good and none is left.
         """
-        self._board.wait_for(_is_decided, timeout_seconds)
+        self._board.wait_for(self._is_decided, timeout_seconds)
         statuses = self.list_statuses()
         if any(status.state is State.AVAILABLE for status in statuses):
             return
         reasons = [f"version {s.version}: {s.message}" for s in statuses if s.message]
-        reason = "; ".join(reasons) or f"no version in {self._base_path}"
+        reason = "; ".join(reasons) or f"no version in {self._aim.base_path}"
         raise NotAvailableError(f"model {self.name!r} is not available: {reason}")
 
     def _follow(self) -> None:
-        while not self._stopping.wait(self._policy.poll_wait_seconds):
+        while not (self._stopping.is_set() and not self._living):
             try:
-                self.poll()
+                self._end_idle()
+                self.work()
             except Exception:
                 # Whatever happens in one look must not end the following of new versions.
                 logger.exception("model %s: looking for versions failed", self.name)
+            self._looked.set()
+            self._wake.wait(self._count_seconds_to_wait())
+            self._wake.clear()
 
-    def poll(self) -> None:
-        """Looks at the folder once and loads or unloads accordingly."""
-        self._collect_garbage()
-        found = list_versions(self._base_path)
-        self._report_base_path(found is not None)
-        if found is None:
-            return
-        self._forget_failures(keep=found.keys())
-        for version in sorted(found, reverse=True):
-            loaded = self._serving.get(version) or self._try_load(version, found[version])
-            if self._stopping.is_set():
+    def _count_seconds_to_wait(self) -> float | None:
+        if self._stopping.is_set():
+            return None if self._living else 0.0
+        next_look = self._next_look if self._policy.poll_wait_seconds > 0 else None
+        times = [at for at in (next_look, self._loader.next_try()) if at is not None]
+        return max(min(times) - time.monotonic(), 0.0) if times else None
+
+    def work(self) -> None:
+        """Looks at the folder if it is time to, and loads or lets go accordingly."""
+        while not self._stopping.is_set():
+            aim = self._aim
+            if aim is not self._followed or self._is_time_to_look():
+                self._look(aim)
+            if self._found is None or self._approach(aim, self._found):
                 return
+
+    def _is_time_to_look(self) -> bool:
+        return self._policy.poll_wait_seconds > 0 and time.monotonic() >= self._next_look
+
+    def _look(self, aim: _Aim) -> None:
+        self._next_look = time.monotonic() + self._policy.poll_wait_seconds
+        found = list_versions(aim.base_path, self._policy.model_files)
+        if found is not None or aim is not self._followed:
+            self._found = found
+        self._followed = aim
+        self._complain(_describe_lack(aim, found))
+
+    def _complain(self, complaint: str) -> None:
+        # Said once, and again only after it was otherwise.
+        if complaint and complaint != self._complaint:
+            logger.warning("model %s: %s", self.name, complaint)
+        self._complaint = complaint
+
+    def _approach(self, aim: _Aim, found: Mapping[int, Path]) -> bool:
+        """Loads and lets go; returns False where the aim has changed meanwhile."""
+        candidates = aim.versions.choose(found)
+        self._loader.forget_failures(keep=candidates)
+        kept: dict[int, LoadedVersion] = {}
+        for version in candidates:
+            loaded = self._serving.get(version) or self._load(version, found[version])
             if loaded is not None:
-                self._serve_only({version: loaded})
-                return
-        if not found:
-            self._serve_only({})
+                kept[version] = loaded
+                self._serve_only({**self._serving, version: loaded})
+            if self._stopping.is_set() or self._aim is not aim:
+                return False
+            if len(kept) == aim.versions.limit:
+                break
+        if kept or not candidates:
+            self._serve_only(kept)
+        return True
 
-    def _report_base_path(self, seen: bool) -> None:
-        if not seen and self._base_path_seen:
-            logger.warning("model %s: cannot read %s; still trying", self.name, self._base_path)
-        self._base_path_seen = seen
-
-    def _try_load(self, version: int, path: Path) -> LoadedVersion | None:
-        fingerprint = _fingerprint(path)
-        failure = self._failures.get(version)
-        if failure is None or failure.fingerprint != fingerprint:
-            failure = _Failure(fingerprint, tries=0, retry_at=0.0)
-        if failure.tries > self._policy.max_num_retries or time.monotonic() < failure.retry_at:
-            return None
-        self._board.post(VersionStatus(version, State.LOADING))
-        try:
-            loaded = LoadedVersion(version, self._load(path))
-        except Exception as error:
-            self._note_failure(version, failure, error)
-            return None
-        self._failures.pop(version, None)
+    def _load(self, version: int, path: Path) -> LoadedVersion | None:
+        loaded = self._loader.try_load(version, path, self._stopping)
+        if loaded is not None:
+            self._living.setdefault(version, []).append(loaded)
         return loaded
 
-    def _forget_failures(self, keep: Collection[int]) -> None:
-        for version in self._failures.keys() - keep:
-            del self._failures[version]
-            message = f"version {version} was removed before it was loaded"
-            self._board.post(VersionStatus(version, State.END, Code.NOT_FOUND, message))
-
-    def _note_failure(self, version: int, failure: _Failure, error: Exception) -> None:
-        tries = failure.tries + 1
-        retry_at = time.monotonic() + self._policy.retry_interval_seconds
-        self._failures[version] = _Failure(failure.fingerprint, tries, retry_at)
-        state = State.END if tries > self._policy.max_num_retries else State.LOADING
-        status = to_status_error(error)
-        self._board.post(VersionStatus(version, state, status.code, status.message))
-        logger.error(
-            "model %s: version %d does not load (try %d of %d): %s",
-            self.name, version, tries, self._policy.max_num_retries + 1, status.message,
-        )  # fmt: skip
-
     def _serve_only(self, wanted: Mapping[int, LoadedVersion]) -> None:
-        previous, self._serving = self._serving, wanted
-        for version in wanted.keys() - previous.keys():
-            self._board.post(VersionStatus(version, State.AVAILABLE))
-            logger.info("model %s: serving version %d", self.name, version)
-        for version in previous.keys() - wanted.keys():
-            self._board.post(VersionStatus(version, State.UNLOADING))
-            retired = previous[version]
-            retired.retire(on_idle=functools.partial(self._end, retired))
+        with self._lock:
+            serving = {} if self._stopping.is_set() else wanted
+            previous, self._serving = self._serving, serving
+            for version in serving.keys() - previous.keys():
+                self._board.post(VersionStatus(version, State.AVAILABLE))
+                logger.info("model %s: serving version %d", self.name, version)
+            for version, loaded in {**previous, **wanted}.items():
+                if version not in serving and not loaded.is_retired:
+                    self._board.post(VersionStatus(version, State.UNLOADING))
+                    loaded.retire(self._note_idle)
+
+    def _note_idle(self, loaded: LoadedVersion) -> None:
+        # Called where the last request ends, which is no place to free a model's memory.
+        self._idle.append(loaded)
+        self._wake.set()
+
+    def _end_idle(self) -> None:
+        if self._idle:
+            while self._idle:
+                self._end(self._idle.popleft())
+            memory.give_back()
 
     def _end(self, loaded: LoadedVersion) -> None:
         version = loaded.version
-        loaded.servable.close()
-        self._board.post(VersionStatus(version, State.END))
+        try:
+            loaded.servable.close()
+        except Exception:
+            logger.exception("model %s: closing version %d failed", self.name, version)
+        living = self._living[version]
+        newest = living[-1] is loaded
+        living.remove(loaded)
+        if not living:
+            del self._living[version]
+        if newest and not self._loader.is_trying(version):
+            self._board.post(VersionStatus(version, State.END))
         logger.info("model %s: version %d unloaded", self.name, version)
-        self._garbage.set()
-
-    def _collect_garbage(self) -> None:
-        # TensorFlow's objects hold each other in circles; their memory would stay a long time.
-        # Not done where a version ends, because that is a request's thread.
-        if self._garbage.is_set():
-            self._garbage.clear()
-            gc.collect()
 
 
-def _fingerprint(path: Path) -> object:
-    file = find_saved_model_file(path)
-    try:
-        stat = file.stat() if file is not None else None
-    except OSError:
-        return None
-    return stat and (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+def not_served(name: str, version: int | None) -> NotFound:
+    """Returns the error of a request for what is not served.
+
+    Args:
+        name: Name of the model.
+        version: Number of the version; None where the newest was asked for.
+    """
+    wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
+    return NotFound(f"Servable not found for request: {wanted}")
 
 
-def _is_decided(statuses: list[VersionStatus]) -> bool:
-    states = {status.state for status in statuses}
-    failed = any(s.state is State.END and s.message for s in statuses)
-    return State.AVAILABLE in states or (failed and states == {State.END})
+def _describe_lack(aim: _Aim, found: Collection[int] | None) -> str:
+    if found is None:
+        return f"cannot read {aim.base_path}; still trying"
+    if not found:
+        return f"no version in {aim.base_path}; a version is a folder named 1, 2, …"
+    if isinstance(aim.versions, Specific):
+        missing = ", ".join(map(str, sorted(aim.versions.versions - set(found))))
+        if missing or not aim.versions.versions:
+            return f"version {missing or '(none)'} is asked for and not in {aim.base_path}"
+    return ""

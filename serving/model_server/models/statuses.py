@@ -1,8 +1,9 @@
 """What is known of each version of a model, as GetModelStatus reports it."""
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -46,23 +47,49 @@ class StatusBoard:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._statuses: dict[int, VersionStatus] = {}
+        self._watchers: list[Callable[[], None]] = []
 
     def post(self, status: VersionStatus) -> None:
-        """Sets the status of a version and wakes those who wait."""
+        """Sets the status of a version and tells those who wait."""
         with self._changed:
             self._statuses[status.version] = status
             ended = [v for v, s in self._statuses.items() if s.state is State.END]
             for version in sorted(ended)[: -self.MAX_ENDED]:
                 del self._statuses[version]
-            self._changed.notify_all()
+            self._notify()
+
+    def notify(self) -> None:
+        """Tells those who wait that what they wait for may be decided otherwise."""
+        with self._changed:
+            self._notify()
+
+    def _notify(self) -> None:
+        self._changed.notify_all()
+        for call in self._watchers:
+            call()
 
     def list_all(self) -> list[VersionStatus]:
         """Returns all statuses, the newest version first."""
         with self._changed:
             return sorted(self._statuses.values(), key=lambda s: s.version, reverse=True)
 
+    @contextlib.contextmanager
+    def watch(self, call: Callable[[], None]) -> Iterator[None]:
+        """Has a function called after every change, from the thread that made it.
+
+        Args:
+            call: Returns at once and does not raise.
+        """
+        with self._changed:
+            self._watchers.append(call)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._watchers.remove(call)
+
     def wait_for(
-        self, predicate: Callable[[list[VersionStatus]], bool], timeout_seconds: float
+        self, predicate: Callable[[Sequence[VersionStatus]], bool], timeout_seconds: float
     ) -> bool:
         """Waits until the statuses fulfil a predicate; returns whether they did in time."""
         deadline = time.monotonic() + timeout_seconds

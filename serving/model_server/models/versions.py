@@ -1,16 +1,78 @@
-"""Version folders under a model's base path."""
+"""Version folders under a model's base path, and which of them to serve."""
 
 import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 SAVED_MODEL_FILES: Final = ("saved_model.pb", "saved_model.pbtxt")
+TFLITE_FILE: Final = "model.tflite"
 _NUMBER = re.compile(r"[0-9]+")
 _MAX_VERSION: Final = 2**63 - 1
 
 
-def list_versions(base_path: Path) -> dict[int, Path] | None:
-    """Returns the version folders that hold a SavedModel, by version number.
+class VersionPolicy(Protocol):
+    """Which of the versions that a folder holds are served."""
+
+    @property
+    def limit(self) -> int | None:
+        """How many at a time; None sets no limit."""
+
+    def choose(self, found: Collection[int]) -> Sequence[int]:
+        """Returns the versions that may be served, those to be preferred first."""
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The highest versions that load; one that does not load gives way to the next.
+
+    Args:
+        limit: How many.
+    """
+
+    limit: int | None = 1
+
+    def choose(self, found: Collection[int]) -> Sequence[int]:
+        """Returns all versions, the newest first."""
+        return sorted(found, reverse=True)
+
+
+@dataclass(frozen=True)
+class All:
+    """Every version."""
+
+    limit: int | None = None
+
+    def choose(self, found: Collection[int]) -> Sequence[int]:
+        """Returns all versions, the newest first."""
+        return sorted(found, reverse=True)
+
+
+@dataclass(frozen=True)
+class Specific:
+    """These versions and no others, as far as they are there.
+
+    Args:
+        versions: Their numbers.
+    """
+
+    versions: frozenset[int]
+    limit: int | None = None
+
+    def choose(self, found: Collection[int]) -> Sequence[int]:
+        """Returns the versions named that are there, the newest first."""
+        return sorted(self.versions & set(found), reverse=True)
+
+
+def list_versions(
+    base_path: Path, model_files: Sequence[str] = SAVED_MODEL_FILES
+) -> dict[int, Path] | None:
+    """Returns the version folders that hold a model, by version number.
+
+    Args:
+        base_path: Folder of the version folders.
+        model_files: A folder with one of these files holds a model; one without is being copied.
 
     Returns:
         An empty dict where the folder has no version; None where it cannot be read, which may
@@ -24,10 +86,15 @@ def list_versions(base_path: Path) -> dict[int, Path] | None:
     return {
         version: path
         for version, path in numbered.items()
-        if version <= _MAX_VERSION and find_saved_model_file(path) is not None
+        if version <= _MAX_VERSION and find_file(path, model_files) is not None
     }
 
 
 def find_saved_model_file(path: Path) -> Path | None:
     """Returns the file that makes a folder a SavedModel, None where there is none."""
-    return next((path / name for name in SAVED_MODEL_FILES if (path / name).is_file()), None)
+    return find_file(path, SAVED_MODEL_FILES)
+
+
+def find_file(path: Path, names: Sequence[str]) -> Path | None:
+    """Returns the first of these files that a folder has, None where it has none."""
+    return next((path / name for name in names if (path / name).is_file()), None)

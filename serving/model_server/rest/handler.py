@@ -6,25 +6,29 @@ Paths, texts and codes are those of TensorFlow Serving's HTTP handler.
 import json
 import logging
 import re
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import unquote
 
 from serving.model_server.core import ModelSpec, ServerCore
 from serving.model_server.errors import (
+    Code,
     InvalidArgument,
     StatusError,
-    Unimplemented,
     to_status_error,
 )
 from serving.model_server.event_loop import call_by_size
+from serving.model_server.inference.classify import classify
 from serving.model_server.inference.predict import predict
+from serving.model_server.inference.regress import regress
 from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, read_input_types
 from serving.model_server.models.statuses import VersionStatus
+from serving.model_server.operations.observer import RequestRecord
 from serving.model_server.rest import json_response
+from serving.model_server.rest.json_examples import read_request
 from serving.model_server.rest.json_request import read_inputs, read_signature_name
-from serving.model_server.rest.json_text import parse_object
+from serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH, parse_object
+from serving.model_server.rest.messages import RestResponse, write_page
 from serving.model_server.rest.metadata import write_metadata
 
 logger = logging.getLogger(__name__)
@@ -41,26 +45,19 @@ _GET: Final = re.compile(
 )
 _MAX_VERSION: Final = 2**63 - 1
 _MAX_DIGITS: Final = len(str(_MAX_VERSION))
-_NOT_FOUND_PAGE: Final = (
-    b"<HTML><HEAD>\n<TITLE>404 Not Found</TITLE>\n</HEAD><BODY>\n<H1>Not Found</H1>\n</BODY></HTML>"
-)
 TIMED_OUT: Final = "Timed out waiting for notification"
 """What TensorFlow says of a request that ran into its time limit."""
 
 
-@dataclass(frozen=True)
-class RestResponse:
-    """One HTTP answer.
+def is_api_path(path: str) -> bool:
+    """Returns whether a path, with its query, is one that the API answers, or refuses as JSON."""
+    return _API.fullmatch(path) is not None
 
-    Attributes:
-        status: HTTP status.
-        body: JSON, unless the path is none of the API's.
-        content_type: Value of that header.
-    """
 
-    status: int
-    body: bytes
-    content_type: str = "application/json"
+_EXAMPLE_APIS: Final = {
+    "classify": (classify, json_response.write_classifications),
+    "regress": (regress, json_response.write_regressions),
+}
 
 
 class RestHandler:
@@ -68,49 +65,76 @@ class RestHandler:
 
     Args:
         core: The models.
+        max_json_depth: How deeply the JSON of a request may be nested.
     """
 
-    def __init__(self, core: ServerCore) -> None:
+    def __init__(self, core: ServerCore, max_json_depth: int = DEFAULT_MAX_DEPTH) -> None:
         self._core = core
+        self._max_json_depth = max_json_depth
 
-    async def handle(self, method: str, path: str, body: bytes) -> RestResponse:
+    async def handle(
+        self, method: str, path: str, body: bytes, record: RequestRecord | None = None
+    ) -> RestResponse:
         """Answers one request; never raises.
 
         Args:
             method: HTTP method.
-            path: Path of the URL, percent-encoded as sent, without the query.
+            path: Path of the URL, percent-encoded as sent, with its query, if there is one.
             body: Body of the request.
+            record: Is told which model and version were asked for.
         """
-        if not _API.fullmatch(path):
-            return RestResponse(HTTPStatus.NOT_FOUND, _NOT_FOUND_PAGE, "text/html")
+        if not is_api_path(path):
+            status = HTTPStatus.NOT_FOUND
+            return RestResponse(status, write_page(status), "text/html", Code.NOT_FOUND)
+        record = record or RequestRecord("REST")
         try:
-            return RestResponse(HTTPStatus.OK, await self._answer(method, path, body))
+            return RestResponse(HTTPStatus.OK, await self._answer(method, path, body, record))
         except Exception as error:
             return respond_error(error)
 
-    async def _answer(self, method: str, path: str, body: bytes) -> bytes:
+    async def _answer(self, method: str, path: str, body: bytes, record: RequestRecord) -> bytes:
+        record.api = ""
         pattern = {"POST": _POST, "GET": _GET}.get(method)
         match = pattern.fullmatch(path) if pattern is not None else None
         if match is None:
             raise InvalidArgument(f"Malformed request: {method} {path}")
         spec = _read_spec(match)
+        record.model_name = spec.name
         if method == "POST":
-            return await self._predict(spec, match["verb"].lower(), body)
+            record.api = match["verb"].capitalize()
+            return await self._infer(spec, match["verb"].lower(), body, record)
+        record.api = "GetModelMetadata" if match["metadata"] else "GetModelStatus"
         if not spec.name:
             raise InvalidArgument("Missing model name in request.")
         if match["metadata"]:
             with self._core.lease(spec) as loaded:
+                record.version = loaded.version
                 return write_metadata(spec.name, loaded.version, loaded.servable.signature_defs)
         return _write_statuses(self._core.list_statuses(spec))
 
-    async def _predict(self, spec: ModelSpec, verb: str, body: bytes) -> bytes:
-        if verb != "predict":
-            raise Unimplemented(f"{verb} is not supported by this server")
-        document = await call_by_size(len(body), parse_object, body)
+    async def _infer(self, spec: ModelSpec, verb: str, body: bytes, record: RequestRecord) -> bytes:
+        document = await call_by_size(len(body), parse_object, body, self._max_json_depth)
+        if verb == "predict":
+            return await self._predict(spec, document, len(body), record)
+        request = await call_by_size(len(body), read_request, document, verb, spec.name)
+        infer, write = _EXAMPLE_APIS[verb]
+        with self._core.lease(spec) as loaded:
+            record.version = loaded.version
+            record.signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+            response = await infer(loaded, request, self._core.check_method_names)
+        answer = await call_by_size(response.ByteSize(), write, response.result)
+        size = len(body) + len(answer)
+        self._core.request_log.log_messages(spec.name, request, response, size)
+        return answer
+
+    async def _predict(
+        self, spec: ModelSpec, document: dict[str, Any], size: int, record: RequestRecord
+    ) -> bytes:
         signature_name = read_signature_name(document)
         with self._core.lease(spec) as loaded:
             signature_defs = loaded.servable.signature_defs
             name = signature_name or DEFAULT_SIGNATURE
+            record.version, record.signature_name = loaded.version, name
             if name not in signature_defs:
                 raise InvalidArgument(
                     f'Serving signature name: "{name}" not found in signature def'
@@ -120,10 +144,21 @@ class RestHandler:
                 raise InvalidArgument(
                     f"Failed to get input map for signature: {signature_name or 'DEFAULT'}"
                 )
-            inputs = await call_by_size(len(body), read_inputs, document, types)
-            outputs = await predict(loaded.servable, name, inputs.tensors)
-        size = sum(array.nbytes for array in outputs.values())
-        return await call_by_size(size, json_response.write_outputs, outputs, inputs.layout)
+            inputs = await call_by_size(size, read_inputs, document, types)
+            outputs = await predict(
+                loaded.servable,
+                name,
+                inputs.tensors,
+                check_method_name=self._core.check_method_names,
+            )
+        answer_size = sum(array.nbytes for array in outputs.values())
+        answer = await call_by_size(
+            answer_size, json_response.write_outputs, outputs, inputs.layout
+        )
+        self._core.request_log.log_predict(
+            spec.name, loaded.version, name, inputs.tensors, outputs, size + len(answer)
+        )
+        return answer
 
 
 def respond_error(error: Exception) -> RestResponse:
@@ -131,7 +166,8 @@ def respond_error(error: Exception) -> RestResponse:
     status = to_status_error(error)
     if not isinstance(error, StatusError):
         logger.debug("REST request failed", exc_info=error)
-    return RestResponse(status.code.http_status, json_response.write_error(status.message))
+    body = json_response.write_error(status.message)
+    return RestResponse(status.code.http_status, body, code=status.code)
 
 
 def _read_spec(match: "re.Match[str]") -> ModelSpec:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from serving.model_server.errors import InvalidArgument, StatusError
+from serving.model_server.rest.json_quote import quote
 from serving.model_server.rest.json_tensors import is_base64, to_tensor
-from serving.model_server.rest.json_text import quote
 from serving.protos.tensors import TensorType
 
 Layout = Literal["row", "column"]
@@ -74,7 +74,7 @@ def _read_instances(
     instances = document["instances"]
     if not isinstance(instances, list):
         raise InvalidArgument(
-            f"JSON Value: {quote(document)} Excepting 'instances' to be an list/array"
+            f"JSON Value: {quote(document)} Expecting 'instances' to be an list/array"
         )
     if not instances:
         raise InvalidArgument(f"JSON Value: {quote(document)} No values in 'instances' array")
@@ -84,7 +84,7 @@ def _read_instances(
             "input tensors required as per tensorinfo_map"
         )
     if _is_object(instances[0]):
-        return _read_objects(instances, types)
+        return _read_uniform_objects(instances, types) or _read_objects(instances, types)
     return _read_values(instances, types)
 
 
@@ -115,6 +115,22 @@ def _explain_values(instances: list[Any], type_: TensorType) -> None:
             _check_same_shape(first, row)
         except StatusError as error:
             raise _element_error(index, "", error) from None
+
+
+def _read_uniform_objects(
+    instances: list[Any], types: Mapping[str, TensorType]
+) -> dict[str, np.ndarray] | None:
+    """Returns the tensors, each converted as a whole; None if an instance needs a closer look."""
+    for instance in instances:
+        if not _is_object(instance) or instance.keys() != types.keys():
+            return None
+    try:
+        return {
+            name: to_tensor([instance[name] for instance in instances], type_)
+            for name, type_ in types.items()
+        }
+    except StatusError:
+        return None
 
 
 def _read_objects(instances: list[Any], types: Mapping[str, TensorType]) -> dict[str, np.ndarray]:

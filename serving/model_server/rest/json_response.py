@@ -2,7 +2,8 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from serving.protos.tensors import TensorError, find_type
 
 _LINE = ("[", ", ", "]")
 """Brackets and separator of a list on one line."""
+_FLOATS: Final = frozenset(map(np.dtype, ("f4", "f8")))
+_INTEGERS: Final = frozenset(map(np.dtype, ("i1", "u1", "i2", "i4", "u4", "i8", "u8")))
+"""TensorFlow Serving has no JSON for halves and uint16."""
+_encode_string: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def write_outputs(outputs: Mapping[str, np.ndarray], layout: Layout) -> bytes:
@@ -33,6 +38,41 @@ def write_outputs(outputs: Mapping[str, np.ndarray], layout: Layout) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def write_classifications(result: Any) -> bytes:
+    """Returns the body of a classify answer.
+
+    Args:
+        result: `ClassificationResult`.
+
+    Raises:
+        InvalidArgument: It is empty.
+    """
+    if not result.classifications:
+        raise InvalidArgument("Cannot convert empty ClassificationResults to JSON")
+    rows = []
+    for classifications in result.classifications:
+        labels = [_encode_string(c.label) for c in classifications.classes]
+        scores = format_floats(np.array([c.score for c in classifications.classes], np.float32))
+        pairs = [f"[{label}, {score}]" for label, score in zip(labels, scores, strict=True)]
+        rows.append("[" + ", ".join(pairs) + "]")
+    return _wrap("results", "[" + ", ".join(rows) + "\n    ]").encode()
+
+
+def write_regressions(result: Any) -> bytes:
+    """Returns the body of a regress answer.
+
+    Args:
+        result: `RegressionResult`.
+
+    Raises:
+        InvalidArgument: It is empty.
+    """
+    if not result.regressions:
+        raise InvalidArgument("Cannot convert empty RegressionResults to JSON")
+    values = np.array([regression.value for regression in result.regressions], np.float32)
+    return _wrap("results", "[" + ", ".join(format_floats(values)) + "]").encode()
+
+
 def write_error(message: str) -> bytes:
     """Returns the body of an answer that is an error."""
     # The message may repeat a string of the request that has no UTF-8 form.
@@ -45,12 +85,9 @@ def _write_rows(outputs: Mapping[str, np.ndarray]) -> str:
         ((name, array),) = outputs.items()
         rows = _write_each_row(name, array, depth=2)
         return _wrap("predictions", "[" + ", ".join(rows) + "\n    ]" if rows else "[]")
-    names = list(outputs)
-    columns = [_write_each_row(name, outputs[name], depth=3) for name in names]
-    objects = [
-        _write_members(dict(zip(names, row, strict=True)), depth=2)
-        for row in zip(*columns, strict=True)
-    ]
+    columns = [_write_each_row(name, array, depth=3) for name, array in outputs.items()]
+    keys = [_write_key(name, depth=3) for name in outputs]
+    objects = [_join_members(keys, row, depth=2) for row in zip(*columns, strict=True)]
     separator = ",\n" + _indent(2)
     body = f"[\n{_indent(2)}{separator.join(objects)}\n{_indent(1)}]" if objects else "[]"
     return _wrap("predictions", body)
@@ -83,16 +120,23 @@ def _wrap(key: str, body: str) -> str:
 
 def _write_members(members: Mapping[str, str], depth: int) -> str:
     """Writes an object whose values are written already; `depth` is that of the object."""
-    lines = [
-        f"{_indent(depth + 1)}{json.dumps(name, ensure_ascii=False)}: {text}"
-        for name, text in members.items()
-    ]
-    return "{\n" + ",\n".join(lines) + "\n" + _indent(depth) + "}"
+    keys = [_write_key(name, depth + 1) for name in members]
+    return _join_members(keys, members.values(), depth)
+
+
+def _write_key(name: str, depth: int) -> str:
+    return f"{_indent(depth)}{_encode_string(name)}: "
+
+
+def _join_members(keys: Iterable[str], values: Iterable[str], depth: int) -> str:
+    return "{\n" + ",\n".join(map(str.__add__, keys, values)) + "\n" + _indent(depth) + "}"
 
 
 def _write_each_row(name: str, array: np.ndarray, depth: int) -> list[str]:
     """Writes each element of the first dimension as lists on one line."""
     leaves = _write_leaves(name, array, depth + array.ndim - 1)
+    if array.ndim == 1:
+        return leaves
     return nest(leaves, array.shape, [_LINE] * array.ndim, keep_axes=1)
 
 
@@ -108,22 +152,21 @@ def _write_indented(name: str, array: np.ndarray, depth: int) -> str:
 
 def _write_leaves(name: str, array: np.ndarray, depth: int) -> list[str]:
     flat = array.ravel()
-    if array.dtype.kind == "f":
+    if array.dtype in _FLOATS:
         return format_floats(flat)
-    if array.dtype.kind == "b":
+    if array.dtype == np.bool_:
         return ["true" if value else "false" for value in flat.tolist()]
-    if array.dtype.kind in "iu":
+    if array.dtype in _INTEGERS:
         return list(map(str, flat.tolist()))
     if array.dtype == object:
-        return _write_strings(name, flat, depth)
+        return _write_strings(name, flat.tolist(), depth)
     raise InvalidArgument(f"Failed to write JSON value for tensor type: {_name_type(array)}")
 
 
-def _write_strings(name: str, values: np.ndarray, depth: int) -> list[str]:
+def _write_strings(name: str, values: list[bytes], depth: int) -> list[str]:
     # TensorFlow knows only one string type; the name's ending says that it is binary.
     if not name.endswith("_bytes"):
-        decoded = [value.decode("utf-8", "surrogateescape") for value in values]
-        return [json.dumps(text, ensure_ascii=False) for text in decoded]
+        return [_encode_string(value.decode("utf-8", "surrogateescape")) for value in values]
     encoded = [base64.b64encode(value).decode("ascii") for value in values]
     return [_write_members({"b64": f'"{text}"'}, depth) for text in encoded]
 

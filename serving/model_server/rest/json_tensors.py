@@ -13,8 +13,9 @@ from typing import Any, Final
 import numpy as np
 
 from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.model_server.rest.json_text import name_json_type, quote
-from serving.protos.tensors import TensorType
+from serving.model_server.rest.json_quote import name_json_type, quote
+from serving.model_server.rest.json_text import NUMBER_TOO_BIG
+from serving.protos.tensors import MAX_DIMENSIONS, STRING, TensorType
 
 _INT_RANGES: Final = {
     # Smaller types are read as int32 and wrap around, as in TensorFlow Serving.
@@ -26,7 +27,8 @@ _INT_RANGES: Final = {
     "int64": (-(2**63), 2**63 - 1),
     "uint64": (0, 2**64 - 1),
 }
-_MAX_EXACT_INT: Final = {"float": 2**24 - 1, "double": 2**53 - 1}
+_FLOATS: Final = frozenset({"float", "double"})
+_TYPES: Final = frozenset({*_FLOATS, *_INT_RANGES, "string", "bool"})
 
 
 def is_base64(value: Any) -> bool:
@@ -57,6 +59,11 @@ def measure(value: Any) -> tuple[int, ...]:
         if not value:
             break
         value = value[0]
+    if len(shape) > MAX_DIMENSIONS:
+        raise InvalidArgument(
+            f"JSON lists are nested {len(shape)} levels deep; a tensor has at most "
+            f"{MAX_DIMENSIONS} dimensions"
+        )
     return tuple(shape)
 
 
@@ -96,8 +103,10 @@ def _walk(value: Any, level: int, shape: tuple[int, ...]) -> Iterator[Any]:
 def _convert_all(leaves: list[Any], type_: TensorType) -> np.ndarray | None:
     """Returns the leaves as a 1-D array, or None if one of them needs a closer look."""
     types = set(map(type, leaves))
-    if type_.name in _MAX_EXACT_INT and types <= {int, float}:
+    if type_.name in _FLOATS and types <= {int, float}:
         return _convert_floats(leaves, type_)
+    if type_ is STRING:
+        return _convert_strings(leaves, types)
     if type_.name in _INT_RANGES and types == {int}:
         low, high = _INT_RANGES[type_.name]
         return _to_array(leaves, type_) if low <= min(leaves) and max(leaves) <= high else None
@@ -115,51 +124,89 @@ def _to_array(values: list[Any], type_: TensorType) -> np.ndarray:
     return array
 
 
-def _convert_floats(leaves: list[Any], type_: TensorType) -> np.ndarray | None:
-    limit = _MAX_EXACT_INT[type_.name]
-    if any(type(leaf) is int and abs(leaf) > limit for leaf in leaves):
+def _convert_floats(leaves: list[Any], type_: TensorType) -> np.ndarray:
+    try:
+        # What a float cannot hold becomes the nearest one, or infinity.
+        with np.errstate(over="ignore"):
+            return np.array(leaves, type_.dtype)
+    except OverflowError:
+        raise InvalidArgument(NUMBER_TOO_BIG) from None
+
+
+def _convert_strings(leaves: list[Any], types: set[type]) -> np.ndarray | None:
+    try:
+        if types == {str}:
+            values = [leaf.encode() for leaf in leaves]
+        elif types == {dict}:
+            values = [_decode_plain_base64(leaf) for leaf in leaves]
+        else:
+            return None
+    except (KeyError, TypeError, ValueError):
         return None
-    doubles = np.array(leaves, np.float64)
-    finite = doubles[np.isfinite(doubles)]
-    fits = (np.abs(finite) <= np.finfo(type_.dtype).max).all()
-    return doubles.astype(type_.dtype) if fits else None
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+def _decode_plain_base64(leaf: dict[str, Any]) -> bytes:
+    """Decodes what is base64 without anything else; raises ValueError or the like if it is not.
+
+    Ten times as fast as with a check beforehand: whatever is skipped is missing at the end.
+    """
+    text = leaf["b64"]
+    content = binascii.a2b_base64(text)
+    padding = len(text) - len(text.rstrip("="))
+    if len(leaf) != 1 or len(text) % 4 or len(content) != len(text) // 4 * 3 - padding:
+        raise ValueError(text)
+    return content
 
 
 def _convert(leaf: Any, type_: TensorType) -> Any:
     """Returns one leaf as the tensor's element."""
     if isinstance(leaf, dict):
-        return _decode_base64(leaf, type_)
-    if type_.name == "string" and isinstance(leaf, str):
-        return _encode(leaf)
-    if type_.name in _MAX_EXACT_INT and type(leaf) in (int, float):
-        return _to_float(leaf, type_)
+        return _convert_object(leaf, type_)
+    if type_ is STRING and isinstance(leaf, str):
+        return encode_text(leaf)
+    if type_.name in _FLOATS and type(leaf) in (int, float):
+        return to_float(leaf)
     if type_.name in _INT_RANGES and type(leaf) is int:
         low, high = _INT_RANGES[type_.name]
         if low <= leaf <= high:
             return leaf
     if type_.name == "bool" and isinstance(leaf, bool):
         return leaf
-    if type_.name not in {*_MAX_EXACT_INT, *_INT_RANGES, "string", "bool"}:
+    if type_.name not in _TYPES:
         raise Unimplemented(f"Conversion of JSON Value: {quote(leaf)} to type: {type_.name}")
     raise _type_error(leaf, type_)
 
 
-def _to_float(leaf: int | float, type_: TensorType) -> float:
-    is_integer = isinstance(leaf, int) and -(2**63) <= leaf < 2**64
-    limit = _MAX_EXACT_INT[type_.name] if is_integer else float(np.finfo(type_.dtype).max)
-    if leaf == leaf and abs(leaf) != float("inf") and abs(leaf) > limit:
-        raise InvalidArgument(
-            f"Cannot convert JSON value: {quote(leaf)} to {type_.name} without loss of precision."
-        )
-    return float(leaf)
-
-
-def _decode_base64(leaf: dict[str, Any], type_: TensorType) -> bytes:
-    if type_.name != "string":
+def _convert_object(leaf: dict[str, Any], type_: TensorType) -> bytes:
+    if type_ is not STRING:
         raise _type_error(leaf, type_)
     if not is_base64(leaf):
         raise InvalidArgument(f"JSON Value: {quote(leaf)} not formatted correctly for base64 data")
-    text = leaf["b64"]
+    return decode_base64(leaf)
+
+
+def to_float(leaf: int | float) -> float:
+    """Returns a number of the request as a float.
+
+    Raises:
+        InvalidArgument: Its integer part has hundreds of digits.
+    """
+    try:
+        return float(leaf)
+    except OverflowError:
+        raise InvalidArgument(NUMBER_TOO_BIG) from None
+
+
+def decode_base64(value: dict[str, str]) -> bytes:
+    """Returns the bytes in a value of the form `{"b64": "…"}`.
+
+    Raises:
+        InvalidArgument: They are not base64.
+    """
+    text = value["b64"]
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
@@ -175,7 +222,12 @@ def _decode_loose_base64(text: str) -> bytes:
         raise InvalidArgument("Unable to base64 decode") from None
 
 
-def _encode(text: str) -> bytes:
+def encode_text(text: str) -> bytes:
+    """Returns a string of the request as the bytes that it came as.
+
+    Raises:
+        InvalidArgument: It has half of a surrogate pair, which has no form in UTF-8.
+    """
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

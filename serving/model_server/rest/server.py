@@ -1,27 +1,29 @@
 """The HTTP server around the REST API."""
 
 import asyncio
+import functools
+import math
 import socket
-from typing import Final
+from typing import Any, Final, cast
 
 import uvicorn
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.model_server.errors import Code, StartError, StatusError
-from serving.model_server.rest.handler import TIMED_OUT, RestHandler, respond_error
+from serving.model_server.errors import StartError
+from serving.model_server.operations.observer import Observer
+from serving.model_server.rest.app import Respond, RestApp
+from serving.model_server.rest.protocol import LimitedProtocol, Limits, Sweeper
 
 _BACKLOG: Final = 2048
+_FOR_EVER: Final = 10**6
+_CANCEL_SECONDS: Final = 1.0
 
 
 class RestServer:
-    """Serves the REST API, in the event loop that calls it.
+    """Serves HTTP, in the event loop that calls it.
 
     Args:
         host: Address to bind.
         port: TCP port; 0 takes a free one.
-        timeout_seconds: Seconds until a request is answered 504; None waits for ever.
 
     Attributes:
         port: The bound port.
@@ -30,72 +32,72 @@ class RestServer:
         StartError: The port cannot be bound.
     """
 
-    def __init__(self, host: str, port: int, timeout_seconds: float | None) -> None:
+    def __init__(self, host: str, port: int) -> None:
         self._socket = _bind(host, port)
         self.port: int = self._socket.getsockname()[1]
-        self._timeout_seconds = timeout_seconds
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
+        self._sweeper: Sweeper | None = None
 
-    async def start(self, handler: RestHandler, drain_seconds: int) -> None:
+    async def start(
+        self,
+        respond: Respond,
+        observer: Observer,
+        *,
+        timeout_seconds: float | None,
+        limits: Limits,
+        drain_seconds: int,
+    ) -> None:
         """Begins to answer requests.
+
+        Args:
+            respond: Answers the requests.
+            observer: Is told of each request.
+            timeout_seconds: Seconds until a request is answered 504; None waits for ever.
+            limits: What clients may do.
+            drain_seconds: How long a stop waits for requests begun.
 
         Raises:
             StartError: The HTTP server did not start.
         """
+        # uvicorn closes what its client keeps and does not use; the limits do so too.
+        idle_seconds = min(limits.client_seconds, _FOR_EVER)
         config = uvicorn.Config(
-            create_app(handler, self._timeout_seconds),
-            http="httptools",
+            cast(Any, RestApp(respond, observer, timeout_seconds)),
+            http=cast(Any, functools.partial(LimitedProtocol, limits)),
+            ws="none",
+            lifespan="off",
             backlog=_BACKLOG,
             log_config=None,
-            log_level="warning",
+            log_level="critical",
             access_log=False,
-            lifespan="off",
-            ws="none",
             server_header=False,
+            timeout_keep_alive=math.ceil(idle_seconds),
             timeout_graceful_shutdown=drain_seconds,
         )
-        self._server = uvicorn.Server(config)
-        self._task = asyncio.create_task(self._server.serve([self._socket]))
-        while not self._server.started:
+        server = self._server = uvicorn.Server(config)
+        self._task = asyncio.create_task(server.serve([self._socket]))
+        while not server.started:
             if self._task.done():
                 raise StartError("the REST API did not start")
             await asyncio.sleep(0.005)
+        self._sweeper = Sweeper(server.server_state.connections, limits.client_seconds)
+
+    def close(self) -> None:
+        """Gives the port back."""
+        self._socket.close()
 
     async def stop(self) -> None:
-        """Takes no new requests, and waits for those begun."""
+        """Takes no new connections, and waits for the requests begun."""
         if self._server is not None and self._task is not None:
             self._server.should_exit = True
             await self._task
-        self._socket.close()
-
-
-def create_app(handler: RestHandler, timeout_seconds: float | None) -> ASGIApp:
-    """Returns the ASGI application.
-
-    Args:
-        handler: Answers the requests.
-        timeout_seconds: Seconds until a request is answered 504; None waits for ever.
-    """
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        request = Request(scope, receive)
-        try:
-            body = await request.body()
-        except ClientDisconnect:
-            return
-        path = scope.get("raw_path", b"").decode("latin-1") or scope["path"]
-        try:
-            work = handler.handle(request.method, path, body)
-            answer = await asyncio.wait_for(work, timeout_seconds)
-        except asyncio.TimeoutError:
-            answer = respond_error(StatusError(Code.DEADLINE_EXCEEDED, TIMED_OUT))
-        headers = {"content-type": answer.content_type}
-        await Response(answer.body, answer.status, headers)(scope, receive, send)
-
-    return app
+            if cancelled := self._server.server_state.tasks:
+                # Those that had no time left: they are answered, too, if only that it is over.
+                await asyncio.wait(cancelled, timeout=_CANCEL_SECONDS)
+        if self._sweeper is not None:
+            self._sweeper.stop()
+        self.close()
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -1,6 +1,6 @@
 """A SavedModel that can be asked; imports TensorFlow."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,16 +20,22 @@ class SavedModel:
 
     Args:
         path: Folder of the SavedModel.
+        tags: Tags of the graph to load.
 
     Raises:
-        NotFound: The folder has no SavedModel, or none for serving.
+        NotFound: The folder has no SavedModel, or none of these tags.
         Exception: Whatever TensorFlow raises on a broken one.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.signature_defs: Mapping[str, Any] = dict(_read_meta_graph(path).signature_def)
-        self._model = tf.saved_model.load(str(path), tags=sorted(TAGS))
+    def __init__(self, path: Path, tags: Collection[str] = TAGS) -> None:
+        self.signature_defs: Mapping[str, Any] = dict(_read_meta_graph(path, tags).signature_def)
+        self._model = tf.saved_model.load(str(path), tags=sorted(tags))
         self._functions = dict(self._model.signatures)
+        self._unfed = {
+            name: text
+            for name, signature in self.signature_defs.items()
+            if (text := _find_unfed(signature)) is not None
+        }
 
     def run(self, signature_name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs a signature.
@@ -44,16 +50,31 @@ class SavedModel:
 
         Raises:
             FailedPrecondition: A signature that is listed, yet cannot be called.
+            NotFound: A signature with a sparse tensor, which TensorFlow Serving cannot feed.
             tf.errors.OpError: The model failed.
         """
         function = self._functions.get(signature_name)
         if function is None:
             raise FailedPrecondition(f'Serving signature key "{signature_name}" not found.')
+        if signature_name in self._unfed:
+            raise NotFound(self._unfed[signature_name])
+        # Not as a raw operation, which is faster: its kernels outlive the model, constants and all.
         outputs = function(**{name: tf.constant(array) for name, array in inputs.items()})
         return {name: _to_array(tensor) for name, tensor in outputs.items()}
 
 
-def _read_meta_graph(path: Path) -> Any:
+def _find_unfed(signature: Any) -> str | None:
+    """Returns TensorFlow Serving's words on a signature with a tensor of several parts."""
+    for tensors, text in (
+        (signature.inputs, "FeedInputs: unable to find feed output "),
+        (signature.outputs, "FetchOutputs node : not found"),
+    ):
+        if any(info.WhichOneof("encoding") != "name" for info in tensors.values()):
+            return text
+    return None
+
+
+def _read_meta_graph(path: Path, tags: Collection[str]) -> Any:
     file = find_saved_model_file(path)
     if file is None:
         raise NotFound(
@@ -65,19 +86,20 @@ def _read_meta_graph(path: Path) -> Any:
     else:
         text_format.Parse(file.read_text(), saved_model)
     for meta_graph in saved_model.meta_graphs:
-        if set(meta_graph.meta_info_def.tags) == TAGS:
+        if set(meta_graph.meta_info_def.tags) == set(tags):
             return meta_graph
     raise NotFound(
-        "Could not find meta graph def matching supplied tags: { serve }. To inspect available "
-        "tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
+        f"Could not find meta graph def matching supplied tags: {{ {' '.join(sorted(tags))} }}. "
+        "To inspect available tag-sets in the SavedModel, please use the SavedModel CLI: "
+        "`saved_model_cli`"
     )
 
 
 def _to_array(tensor: Any) -> np.ndarray:
     value = tensor.numpy()
-    if isinstance(value, bytes):
-        # A scalar string comes as plain bytes.
-        array = np.empty((), object)
-        array[()] = value
-        return array
-    return value
+    if isinstance(value, np.ndarray):
+        return value
+    # A scalar comes as plain bytes, or as a number of numpy's.
+    array = np.empty((), object if isinstance(value, bytes) else value.dtype)
+    array[()] = value
+    return array

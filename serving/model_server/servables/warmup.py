@@ -1,4 +1,4 @@
-"""Replays the requests that a SavedModel brings along; imports TensorFlow.
+"""Replays the requests that a model brings along; imports TensorFlow.
 
 So its first caller need not wait for tracing and compilation. Format and place are TensorFlow
 Serving's.
@@ -12,63 +12,108 @@ from typing import Any, Final
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.model_server.errors import InvalidArgument
+from serving import protos
+from serving.model_server.errors import Code, InvalidArgument, StatusError, Unimplemented
+from serving.model_server.inference.classify import classify
+from serving.model_server.inference.multi_inference import multi_inference
 from serving.model_server.inference.predict import predict
+from serving.model_server.inference.regress import regress
+from serving.model_server.models.leases import LoadedVersion
 from serving.model_server.servables.threaded import Model, ThreadedServable
-from serving.protos.tensors import to_array
+from serving.model_server.servables.warmup_options import WarmUp
+from serving.protos.tensors import TensorError, to_array
 from serving.warmup import WARMUP_FILE
 
 logger = logging.getLogger(__name__)
 
 MAX_RECORDS: Final = 1000
+_EXAMPLE_APIS: Final = {
+    "classify_log": classify,
+    "regress_log": regress,
+    "multi_inference_log": multi_inference,
+}
 
 
-def warm_up(model: Model, path: Path) -> int:
-    """Replays the warm-up requests of a SavedModel, if it has any.
+def warm_up(model: Model, path: Path, how: WarmUp | None = None) -> int:
+    """Replays the warm-up requests of a model, if it has any.
 
     Args:
         model: The loaded model.
         path: Its folder.
+        how: How often, and how strictly; None is once, and not.
 
     Returns:
-        How many requests were replayed. Requests of other kinds than predict are left out.
+        How many records the file has.
 
     Raises:
-        InvalidArgument: The file is not of the format, or has too many records.
+        InvalidArgument: The file has too many records, or one that cannot be read.
+        Unimplemented: A record of a kind that cannot be replayed.
+        StatusError: DATA_LOSS, because the file is not of the format.
         Exception: Whatever the model raises; it would fail its callers too.
     """
     file = path / WARMUP_FILE
     if not file.is_file():
         return 0
-    return asyncio.run(_replay(ThreadedServable(model, executor=None), file))
+    return asyncio.run(_replay(ThreadedServable(model, executor=None), file, how or WarmUp()))
 
 
-async def _replay(servable: ThreadedServable, file: Path) -> int:
-    replayed = 0
+async def _replay(servable: ThreadedServable, file: Path, how: WarmUp) -> int:
+    # The version is of no account: nobody sees the answers.
+    loaded = LoadedVersion(0, servable)
+    count = 0
     for log in _read_logs(file):
-        if log.WhichOneof("log_type") != "predict_log":
-            logger.warning("%s: skipping a %s", file, log.WhichOneof("log_type"))
-            continue
+        for _ in range(how.iterations):
+            await _ask(loaded, log, how.check_method_names)
+        count += 1
+    logger.info("%s: replayed %d warm-up requests, %d times each", file, count, how.iterations)
+    return count
+
+
+async def _ask(loaded: LoadedVersion, log: Any, check_method_names: bool) -> None:
+    kind = log.WhichOneof("log_type")
+    if kind == "predict_log":
         request = log.predict_log.request
-        inputs = {name: to_array(proto) for name, proto in request.inputs.items()}
         await predict(
-            servable, request.model_spec.signature_name, inputs, list(request.output_filter)
+            loaded.servable,
+            request.model_spec.signature_name,
+            {name: _read_tensor(name, proto) for name, proto in request.inputs.items()},
+            list(request.output_filter),
+            check_method_names,
         )
-        replayed += 1
-    logger.info("%s: replayed %d warm-up requests", file, replayed)
-    return replayed
+    elif kind in _EXAMPLE_APIS:
+        await _EXAMPLE_APIS[kind](loaded, getattr(log, kind).request, check_method_names)
+    elif kind is not None:
+        number = log.DESCRIPTOR.fields_by_name[kind].number
+        raise Unimplemented(f"Unsupported log_type for warmup: {number}")
+
+
+def _read_tensor(name: str, proto: Any) -> Any:
+    try:
+        return to_array(proto)
+    except TensorError as error:
+        raise InvalidArgument(f"tensor parsing error: {name} ({error})") from None
 
 
 def _read_logs(file: Path) -> Iterator[Any]:
-    records = tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
-    for count, record in enumerate(records, start=1):
+    log_class = protos.message_class("tensorflow.serving.PredictionLog")
+    for count, record in enumerate(_read_records(file), start=1):
         if count > MAX_RECORDS:
             raise InvalidArgument(
                 f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {file}"
             )
         try:
-            yield prediction_log_pb2.PredictionLog.FromString(record)
+            log = log_class.FromString(record)
         except DecodeError:
             raise InvalidArgument(f"Failed to parse warmup record {count} from {file}") from None
+        yield log
+
+
+def _read_records(file: Path) -> Iterator[bytes]:
+    try:
+        yield from tf.data.TFRecordDataset(str(file)).as_numpy_iterator()
+    except tf.errors.DataLossError as error:
+        raise StatusError(
+            Code.DATA_LOSS,
+            f"{error.message}. Please verify your warmup data is in TFRecord format.",
+        ) from None

@@ -83,10 +83,8 @@ def _read_request(sock):
             return None
         content += part
     head, _, body = content.partition(b"\r\n\r\n")
-    length = next(
-        (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-l")),
-        0,
-    )
+    lines = head.lower().split(b"\r\n")
+    length = next((int(line.split(b":")[1]) for line in lines if line.startswith(b"content-l")), 0)
     while len(body) < length:
         body += sock.recv(65536)
     return head.decode(), body

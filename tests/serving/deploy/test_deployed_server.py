@@ -5,7 +5,7 @@ import subprocess
 import grpc
 import httpx
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.model_server import ModelServer
 from serving.protos.text_files import read_text_file

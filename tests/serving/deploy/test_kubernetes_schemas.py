@@ -1,6 +1,6 @@
 """Every rendered resource against Kubernetes' own schemas, the oldest that works and the newest."""
 
-import kubernetes_validate  # type: ignore[import-untyped]
+import kubernetes_validate
 import pytest
 
 from tests.serving.deploy.rendering import SERVER_OVERLAYS, render

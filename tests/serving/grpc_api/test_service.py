@@ -5,15 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import (
-    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
-    inference_pb2,
-    model_management_pb2,
     model_service_pb2_grpc,
     predict_pb2,
     prediction_service_pb2_grpc,
-    regression_pb2,
 )
 
 
@@ -82,6 +78,21 @@ def test_every_type_comes_back_as_tensorflow_reads_it(prediction_service):
     np.testing.assert_array_equal(arrays["half"], np.array([1, -2], np.float16))
     np.testing.assert_array_equal(arrays["int"], [[11, 12], [8, 9]])
     np.testing.assert_array_equal(arrays["uint8"], [1, 254])
+
+
+def test_halves_of_every_kind(prediction_service):
+    request = predict_request("brain", x=np.array([1.5, -2], tf.bfloat16.as_numpy_dtype))
+    outputs = prediction_service.Predict(request, timeout=30).outputs
+    arrays = {name: tf.make_ndarray(proto).tolist() for name, proto in outputs.items()}
+    assert arrays == {"bfloat16": [3, -4], "half": [1.5, -2], "uint16": [1, 65534]}
+    assert list(outputs["bfloat16"].half_val) == [0x4040, 0xC080]
+
+
+def test_options_for_streams_are_ignored_by_the_call_without_one(prediction_service):
+    request = predict_request("total", x=floats(1, 2))
+    request.predict_streamed_options.request_state = 2
+    response = prediction_service.Predict(request, timeout=30)
+    assert tf.make_ndarray(response.outputs["total"]) == 3
 
 
 def test_output_filter(prediction_service):
@@ -153,7 +164,9 @@ REFUSALS = {
     "unknown input": (
         predict_request("half_plus_two", q=floats(1)),
         "INVALID_ARGUMENT",
-        "input tensor alias not found in signature: q. Inputs expected to be in the set {x}.",
+        "Signature input alias: x(feed name: half_plus_two_x:0) not found in request and no "
+        "default value provided. Inputs expected to be in the request {q}, or default input alias "
+        "set: ",
     ),
     "wrong type": (
         predict_request("add", x=floats(1), y=np.array([1])),
@@ -216,16 +229,3 @@ def test_metadata_refusal(prediction_service, fields, message):
         prediction_service.GetModelMetadata(request, timeout=30)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details() == message
-
-
-def test_what_is_not_built_says_so(prediction_service, model_service):
-    calls = [
-        lambda: prediction_service.Classify(classification_pb2.ClassificationRequest()),
-        lambda: prediction_service.Regress(regression_pb2.RegressionRequest()),
-        lambda: prediction_service.MultiInference(inference_pb2.MultiInferenceRequest()),
-        lambda: model_service.HandleReloadConfigRequest(model_management_pb2.ReloadConfigRequest()),
-    ]
-    for call in calls:
-        with pytest.raises(grpc.RpcError) as caught:
-            call()
-        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED

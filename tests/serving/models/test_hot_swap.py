@@ -7,12 +7,12 @@ import time
 import numpy as np
 import pytest
 
-from serving.client import GrpcClient, RestClient, RetryPolicy
+from serving.client import GrpcClient, RestClient
 from serving.model_server import ModelServer, ServerConfig
+from tests.serving.models.servers import NO_RETRY, Caller, put
 from tests.serving.saved_models import save_constant
 
 VERSIONS = (1, 2, 3)
-NO_RETRY = RetryPolicy(attempts=1)
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +32,6 @@ def base_path(tmp_path, saved_versions):
     return path
 
 
-def put(saved_versions, base_path, version):
-    """Copies beside the target and renames, as the pipeline's Pusher does."""
-    hidden = base_path / f".{version}.tmp"
-    shutil.copytree(saved_versions / str(version), hidden)
-    hidden.rename(base_path / str(version))
-
-
 def serve(base_path, **options):
     options = {"file_system_poll_wait_seconds": 0.05, "max_num_load_retries": 0, **options}
     return ModelServer(ServerConfig(model_name="c", model_base_path=base_path, **options))
@@ -51,23 +44,6 @@ def wait_for(server, version, state="AVAILABLE", timeout_seconds=30):
             return
         time.sleep(0.01)
     raise AssertionError(f"version {version} is not {state}: {server.list_statuses()}")
-
-
-class Caller(threading.Thread):
-    """Asks without a pause; keeps the answers and the first error."""
-
-    def __init__(self, client, stopping):
-        super().__init__(daemon=True)
-        self.client, self.stopping = client, stopping
-        self.answers, self.error = [], None
-
-    def run(self):
-        inputs = {"x": np.zeros(1, np.float32)}
-        try:
-            while not self.stopping.is_set():
-                self.answers.append(float(self.client.predict_raw(inputs)["value"][0]))
-        except Exception as error:
-            self.error = error
 
 
 def test_no_request_fails_while_versions_change(base_path, saved_versions):

@@ -21,6 +21,12 @@ FLOAT, DOUBLE, INT32, STRING, BOOL = (
 )
 
 
+def nest(value, levels):
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 @pytest.mark.parametrize(
     ("value", "type_", "expected"),
     [
@@ -34,7 +40,8 @@ FLOAT, DOUBLE, INT32, STRING, BOOL = (
         ([300, -1], BY_NAME["uint8"], np.array([44, 255], np.uint8)),
         ([2**64 - 1], BY_NAME["uint64"], np.array([2**64 - 1], np.uint64)),
         ([-(2**63)], BY_NAME["int64"], np.array([-(2**63)])),
-        ([16777215], FLOAT, np.array([16777215], np.float32)),
+        ([16777217, 2**64], FLOAT, np.array([16777216, 2**64], np.float32)),
+        ([1e39, -1e39], FLOAT, np.array([np.inf, -np.inf], np.float32)),
     ],
 )
 def test_numbers(value, type_, expected):
@@ -51,6 +58,8 @@ def test_numbers(value, type_, expected):
         ({"b64": "aGVsbG8"}, b"hello"),
         ({"b64": "aGVs\nbG8="}, b"hello"),
         ({"b64": ""}, b""),
+        ({"b64": "aA=="}, b"h"),
+        ({"b64": "aG k="}, b"hi"),
         ("\udcff", b"\xff"),
     ],
 )
@@ -113,15 +122,30 @@ def test_anything_is_converted_or_refused(value):
             'JSON Value: {\n    "b65": "aGk="\n} not formatted correctly for base64 data',
         ),
         ([{"b64": "?"}], STRING, "Unable to base64 decode"),
+        ([{"b64": "aGk=aGk="}], STRING, "Unable to base64 decode"),
+        ([{"b64": "aG?="}], STRING, "Unable to base64 decode"),
+        ([{"b64": "é"}], STRING, "Unable to base64 decode"),
         (
-            [16777217],
-            FLOAT,
-            "Cannot convert JSON value: 16777217 to float without loss of precision.",
+            [{"b64": "aGk=", "q": 1}],
+            STRING,
+            'JSON Value: {\n    "b64": "aGk=",\n    "q": 1\n} not formatted correctly for '
+            "base64 data",
         ),
         (
-            [1e39],
-            FLOAT,
-            "Cannot convert JSON value: 1e+39 to float without loss of precision.",
+            [10**400],
+            INT32,
+            f"JSON Value: 1{'0' * 400} Type: Number is not of expected type: int32",
+        ),
+        ([10**400], FLOAT, "JSON Parse error: Number too big to be stored in double."),
+        (
+            10**400,
+            DOUBLE,
+            "JSON Parse error: Number too big to be stored in double.",
+        ),
+        (
+            nest([], 40),
+            INT32,
+            "JSON lists are nested 41 levels deep; a tensor has at most 32 dimensions",
         ),
         (
             [[1], [1, 2]],
@@ -210,6 +234,12 @@ def test_rows_of_objects_become_columns():
     tensors = read_inputs({"instances": rows}, TWO).tensors
     np.testing.assert_array_equal(tensors["a"], np.array([[1, 2], [3, 4]], np.int32))
     assert tensors["b"].tolist() == [b"x", b"y"]
+
+
+def test_rows_of_another_shape_behind_many_good_ones():
+    rows = [{"a": [1, 2], "b": "x"}] * 20 + [{"a": [[1, 2]], "b": "x"}]
+    with pytest.raises(InvalidArgument, match=r"element: 20 key: a .* Expecting shape \[2\]"):
+        read_inputs({"instances": rows}, TWO)
 
 
 def test_columns_that_are_not_an_object():

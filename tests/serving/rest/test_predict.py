@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 MODEL = "/v1/models/zoo"
@@ -90,15 +91,15 @@ def test_answer_is_tensorflow_servings_to_the_letter(http, signature, body, expe
 
 
 def test_outputs_of_every_kind(http):
-    outputs = call(http, "kinds", inputs={"x": [1.0, -2.0], "n": 10}).json()["outputs"]
-    assert outputs == {
-        "double": [pytest.approx(1 / 3, abs=1e-16), pytest.approx(-2 / 3, abs=1e-16)],
-        "half": [1.0, -2.0],
-        "int": [[11, 12], [8, 9]],
-        "uint8": [1, 254],
-        "positive": [[True, True], [False, False]],
-        "float": [[1.0, 2.0], [-2.0, -1.0]],
-    }
+    outputs = call(http, "numbers", inputs=[0.0, 3.0]).json()["outputs"]
+    integers = ("int8", "uint8", "int16", "int32", "uint32", "int64", "uint64")
+    expected = {kind: [0, 3] for kind in integers}
+    assert outputs == {**expected, "float64": [0.0, 3.0], "bool": [False, True]}
+
+
+def test_doubles_keep_all_their_digits(http):
+    response = call(http, "numbers", instances=[1 / 3])
+    assert f'"float64": {float(np.float32(1 / 3)):.17g},' in response.text
 
 
 def test_nan_and_infinity_are_numbers(http):

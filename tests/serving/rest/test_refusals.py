@@ -23,7 +23,7 @@ REFUSALS = {
         400,
         "JSON Parse error: Missing a comma or ] after an array element. at offset: 16",
     ),
-    "a list": (PREDICT, "[1]", 400, "JSON Value: [\n    1\n] Is not object"),
+    "a list": (PREDICT, "[1]", 400, "JSON Value: [1] Is not object"),
     "signature of another type": (
         PREDICT,
         {"signature_name": 5},
@@ -125,11 +125,30 @@ REFUSALS = {
         f"Malformed request: POST {MODEL}/versions/HELLO:predict",
     ),
     "no verb": (MODEL, {"instances": [1]}, 400, f"Malformed request: POST {MODEL}"),
-    "not built yet": (
-        f"{MODEL}:classify",
-        {"examples": [{}]},
-        501,
-        "classify is not supported by this server",
+    "output of a type without JSON form": (
+        PREDICT,
+        {"signature_name": "kinds", "inputs": {"x": [1.0], "n": 1}},
+        400,
+        "Failed to write JSON value for tensor type: half",
+    ),
+    "input of a type without JSON form": (
+        PREDICT,
+        {"signature_name": "brain", "instances": [1.0]},
+        400,
+        "Failed to process element: 0 of 'instances' list. Error: UNIMPLEMENTED: "
+        "Conversion of JSON Value: 1.0 to type: bfloat16",
+    ),
+    "nested too deeply": (
+        PREDICT,
+        '{"instances": ' + "[" * 200 + "]" * 200 + "}",
+        400,
+        "JSON Parse error: The document is nested too deeply: more than 200 levels",
+    ),
+    "more dimensions than a tensor has": (
+        PREDICT,
+        '{"signature_name": "half_plus_two", "inputs": ' + "[" * 100 + "1" + "]" * 100 + "}",
+        400,
+        "JSON lists are nested 100 levels deep; a tensor has at most 32 dimensions",
     ),
 }
 

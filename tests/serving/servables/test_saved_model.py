@@ -1,5 +1,7 @@
 """SavedModels of every make, loaded and asked without a server."""
 
+import threading
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +10,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from serving.model_server.errors import FailedPrecondition, NotFound
 from serving.model_server.servables.saved_model import SavedModel
-from tests.serving.saved_models import save_constant
+from tests.serving.saved_models import save_constant, save_half_plus_three, save_zoo
 
 X = {"x": np.array([1, 2], np.float32)}
 
@@ -71,6 +73,107 @@ def test_signature_that_is_listed_but_cannot_be_called(path):
     assert "__saved_model_init_op" in model.signature_defs
     with pytest.raises(FailedPrecondition, match='key "__saved_model_init_op" not found'):
         model.run("__saved_model_init_op", {})
+
+
+@pytest.fixture(scope="module")
+def half_plus_three(tmp_path_factory):
+    path = tmp_path_factory.mktemp("half_plus_three") / "1"
+    save_half_plus_three(path)
+    return SavedModel(path)
+
+
+def test_variables_of_both_kinds_of_a_model_made_by_tensorflow_1(half_plus_three):
+    assert half_plus_three.run("serving_default", X)["y"].tolist() == [3.5, 4]
+
+
+def test_table_is_filled_from_the_asset_when_the_model_is_loaded(half_plus_three):
+    words = {"words": np.array([b"four", b"three"], object)}
+    assert half_plus_three.run("words", words)["n"].tolist() == [-1, 0]
+
+
+def test_signatures_have_the_methods_that_they_were_saved_with(half_plus_three):
+    methods = {name: s.method_name for name, s in half_plus_three.signature_defs.items()}
+    assert methods["tensorflow/serving/regress"] == "tensorflow/serving/regress"
+    assert methods["tensorflow/serving/classify"] == "tensorflow/serving/classify"
+
+
+def test_inputs_and_outputs_are_matched_by_name(tmp_path):
+    class Swapped(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([], tf.float32, n) for n in ("z", "a", "m")])
+        def call(self, z, a, m):
+            return {"y": z, "b": a, "n": m, "constant": tf.constant([1, 2])}
+
+    module = Swapped()
+    tf.saved_model.save(module, str(tmp_path), {"serving_default": module.call})
+    inputs = {name: np.float32(value) for name, value in (("m", 1), ("z", 2), ("a", 3))}
+    outputs = SavedModel(tmp_path).run("serving_default", inputs)
+    assert {name: array.tolist() for name, array in outputs.items()} == {
+        "y": 2, "b": 3, "n": 1, "constant": [1, 2],
+    }  # fmt: skip
+    assert all(isinstance(array, np.ndarray) for array in outputs.values())
+
+
+def test_tags_choose_the_graph(tmp_path):
+    save_with_tf1(tmp_path / "1", ["serve", "gpu"])
+    with pytest.raises(NotFound, match=r"matching supplied tags: \{ serve \}"):
+        SavedModel(tmp_path / "1")
+    model = SavedModel(tmp_path / "1", {"gpu", "serve"})
+    assert model.run("serving_default", X)["y"].tolist() == [2.5, 3]
+    with pytest.raises(NotFound, match=r"matching supplied tags: \{ gpu tpu \}"):
+        SavedModel(tmp_path / "1", {"tpu", "gpu"})
+
+
+def save_with_sparse_tensors(path):
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None], "x")
+        sparse = v1.sparse_placeholder(tf.float32, [None, None], "sparse")
+        info = v1.saved_model.build_tensor_info
+        total = tf.sparse.reduce_sum(sparse, 1)
+        signatures = {
+            "takes": v1.saved_model.build_signature_def({"s": info(sparse)}, {"y": info(total)}),
+            "gives": v1.saved_model.build_signature_def(
+                {"x": info(x)}, {"s": info(tf.sparse.from_dense(x))}
+            ),
+            "serving_default": v1.saved_model.build_signature_def({"x": info(x)}, {"y": info(x)}),
+        }
+        builder = v1.saved_model.Builder(str(path))
+        builder.add_meta_graph_and_variables(session, ["serve"], signatures)
+        builder.save()
+
+
+def test_sparse_tensors_are_refused_as_tensorflow_serving_does(tmp_path):
+    save_with_sparse_tensors(tmp_path / "1")
+    model = SavedModel(tmp_path / "1")
+    with pytest.raises(NotFound, match="FeedInputs: unable to find feed output"):
+        model.run("takes", {"s": np.zeros((1, 1), np.float32)})
+    with pytest.raises(NotFound, match="FetchOutputs node : not found"):
+        model.run("gives", X)
+    assert model.run("serving_default", X)["y"].tolist() == [1, 2]
+
+
+def test_error_names_the_node_that_failed(tmp_path):
+    save_zoo(tmp_path)
+    inputs = {"text": np.array([b"x"], object)}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"\{\{node StringToNumber\}\}"):
+        SavedModel(tmp_path).run("to_number", inputs)
+
+
+def test_threads_have_their_own_answers(half_plus_three):
+    wrong = []
+
+    def ask(number):
+        for _ in range(50):
+            outputs = half_plus_three.run("serving_default", {"x": np.float32([number])})
+            if outputs["y"].tolist() != [number / 2 + 3]:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert not wrong
 
 
 def test_string_scalar(tmp_path):

@@ -1,0 +1,1 @@
+"""How fast the model server is, next to the model alone and to a plain Flask app."""

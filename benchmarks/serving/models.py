@@ -1,0 +1,86 @@
+"""The models that are measured: `python -m benchmarks.serving.models FOLDER NAME…`.
+
+`digits` is the recipe's model (MobileNetV2 of width 0.35 at 64×64) without its training, `resnet50`
+a ResNet50 at 224×224 with random weights, `adder` adds two numbers. A process of its own, because
+it takes TensorFlow and, for the images, Transform; what is there already is kept.
+"""
+
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from transform.config import TransformConfig
+
+
+class Picture(NamedTuple):
+    """An image model: its backbone, and what it is fed."""
+
+    backbone: str
+    alpha: float
+    weights: str
+    size: int
+
+
+PICTURES: Final = {
+    "digits": Picture("mobilenet_v2", 0.35, "letters", 64),
+    "resnet50": Picture("resnet50", 1.0, "none", 224),
+}
+CLASSES: Final = 10
+
+
+def saved_model_path(folder: Path, name: str) -> Path:
+    """Where a model's SavedModel is: its only version."""
+    return folder / name / "1"
+
+
+def keras_path(folder: Path, name: str) -> Path:
+    """Where an image model's `.keras` file is."""
+    return folder / f"{name}.keras"
+
+
+def _transform(picture: Picture) -> TransformConfig:
+    return TransformConfig(image_height=picture.size, image_width=picture.size)
+
+
+def build_adder(path: Path) -> None:
+    """Writes a SavedModel from float32 x [N] and y [N] to z [N]."""
+    import tensorflow as tf
+
+    number = [tf.TensorSpec([None], tf.float32, name) for name in ("x", "y")]
+    module = tf.Module()
+    module.add = tf.function(lambda x, y: {"z": x + y}, input_signature=number)
+    tf.saved_model.save(module, str(path), {"serving_default": module.add})
+
+
+def build_picture_models(folder: Path, names: list[str]) -> None:
+    """Writes SavedModels with the pipeline's signatures, and `.keras` files."""
+    from serving.signatures import export
+    from tests.transform_graphs import build_transform_output
+    from trainer.config import TrainerConfig
+    from trainer.model import build_model
+
+    labels = [str(label) for label in range(CLASSES)]
+    work = folder / "transform"
+    # The vocabulary is all that is learned from the data; the images are not looked at.
+    graph, _ = build_transform_output(work, [b""] * CLASSES, labels, _transform(PICTURES["digits"]))
+    for name in names:
+        picture = PICTURES[name]
+        config = TrainerConfig(
+            backbone=picture.backbone, alpha=picture.alpha, weights=picture.weights
+        )
+        model = build_model(config, CLASSES, picture.size, picture.size)
+        model.save(keras_path(folder, name))
+        export(model, graph, _transform(picture), saved_model_path(folder, name))
+
+
+def main(folder: Path, names: list[str]) -> None:
+    """Builds those of the models that are not there."""
+    missing = [name for name in names if not saved_model_path(folder, name).exists()]
+    if "adder" in missing:
+        build_adder(saved_model_path(folder, "adder"))
+    if pictures := [name for name in missing if name in PICTURES]:
+        build_picture_models(folder, pictures)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

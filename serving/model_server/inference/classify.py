@@ -1,0 +1,126 @@
+"""Classify: examples in, classes with their scores out; the texts are TensorFlow Serving's."""
+
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import Any, Final
+
+import numpy as np
+
+from serving import protos
+from serving.model_server.errors import InvalidArgument
+from serving.model_server.event_loop import call_by_size
+from serving.model_server.inference.examples import (
+    check_input_name,
+    check_method,
+    check_one_input,
+    estimate_bytes,
+    fill_model_spec,
+    find_example_signature,
+    read_examples,
+    run_examples,
+    write_shape,
+)
+from serving.model_server.inference.signature_checks import CLASSIFY_METHOD, DEFAULT_SIGNATURE
+from serving.model_server.models.leases import LoadedVersion
+from serving.protos.tensors import find_type
+
+CLASSES: Final = "classes"
+SCORES: Final = "scores"
+_TYPES: Final = {CLASSES: "string", SCORES: "float"}
+
+
+async def classify(loaded: LoadedVersion, request: Any, check_method_name: bool = False) -> Any:
+    """Answers a `ClassificationRequest`.
+
+    Args:
+        loaded: The version to ask.
+        request: The request message.
+        check_method_name: Whether to refuse a signature of another method.
+
+    Returns:
+        `ClassificationResponse`.
+
+    Raises:
+        InvalidArgument: No such signature, one that is not of this API's form, or no examples.
+        Exception: Whatever the model raises.
+    """
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    signature = find_example_signature(loaded.servable.signature_defs, name)
+    check_classification(signature, check_method_name)
+    examples = await read_examples(request.input)
+    outputs = await run_examples(loaded.servable, name, examples)
+    response = protos.message_class("tensorflow.serving.ClassificationResponse")()
+    size = estimate_bytes(outputs)
+    await call_by_size(size, fill_classifications, response.result, outputs, len(examples))
+    fill_model_spec(response.model_spec, request.model_spec.name, name, loaded.version)
+    return response
+
+
+def check_classification(signature: Any, check_method_name: bool) -> None:
+    """Checks that a signature is one to classify with.
+
+    Raises:
+        InvalidArgument: Its method, its inputs or its outputs say otherwise.
+    """
+    if check_method_name:
+        check_method(signature, CLASSIFY_METHOD, "classification")
+    check_one_input(signature)
+    if len(signature.outputs) not in (1, 2):
+        raise InvalidArgument(f"Expected one or two output Tensors, found {len(signature.outputs)}")
+    check_input_name(signature, "classification")
+    if CLASSES not in signature.outputs and SCORES not in signature.outputs:
+        raise InvalidArgument(
+            "Expected classification signature outputs to contain at least one of "
+            f'"{CLASSES}" or "{SCORES}". Signature was: {signature}'
+        )
+
+
+def fill_classifications(result: Any, outputs: Mapping[str, np.ndarray], num_examples: int) -> None:
+    """Writes the outputs of a model into a `ClassificationResult`.
+
+    Args:
+        result: The empty message.
+        outputs: `classes`, strings, and `scores`, floats, both of shape (examples, classes); one
+            of the two may be missing.
+        num_examples: Examples that were sent.
+
+    Raises:
+        InvalidArgument: Outputs of another type or shape.
+    """
+    for name in (CLASSES, SCORES):
+        if name in outputs:
+            _check_output(name, outputs[name], num_examples)
+    labels, scores = outputs.get(CLASSES), outputs.get(SCORES)
+    if labels is not None and scores is not None and labels.shape[1] != scores.shape[1]:
+        raise InvalidArgument(
+            "Tensors class and score should match in dim_size(1). Got "
+            f"{labels.shape[1]} vs. {scores.shape[1]}"
+        )
+    label_rows = _to_rows(labels, num_examples)
+    score_rows = _to_rows(scores, num_examples)
+    for row in range(num_examples):
+        classes = result.classifications.add().classes
+        for label, score in zip_longest(label_rows[row], score_rows[row]):
+            # protobuf's strings are text; TensorFlow's may be any bytes.
+            text = label.decode("utf-8", "replace") if label is not None else None
+            classes.add(label=text, score=score)
+
+
+def _to_rows(array: np.ndarray | None, num_examples: int) -> list[list[Any]]:
+    return [[] for _ in range(num_examples)] if array is None else array.tolist()
+
+
+def _check_output(name: str, array: np.ndarray, num_examples: int) -> None:
+    if array.ndim != 2:
+        raise InvalidArgument(
+            f"Expected Tensor shape: [batch_size num_classes] but got {write_shape(array)}"
+        )
+    type_name = find_type(array).name
+    if type_name != _TYPES[name]:
+        raise InvalidArgument(
+            f"Expected {name} Tensor of DT_{_TYPES[name].upper()}. Got: DT_{type_name.upper()}"
+        )
+    if len(array) != num_examples:
+        raise InvalidArgument(
+            f"Expected {name} output batch size of {num_examples}. Got: {len(array)}"
+        )

@@ -1,0 +1,47 @@
+"""The memory of models that have been let go.
+
+TensorFlow's objects hold each other in circles, so that a model stays until garbage is collected;
+nothing of its size is left then, and glibc's `malloc_trim` finds nothing to add.
+"""
+
+import gc
+import threading
+
+
+class Collector:
+    """Collects garbage for many threads; what several ask for at once is done once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begun = 0
+
+    def collect(self) -> None:
+        """Returns when all has been collected that was garbage at the time of the call."""
+        begun = self._begun
+        with self._lock:
+            if self._begun > begun:
+                return
+            self._begun += 1
+            gc.collect()
+
+
+_COLLECTOR = Collector()
+
+
+def give_back() -> None:
+    """Frees what nobody refers to any more.
+
+    Holds up the whole process: half a second with TensorFlow imported, a hundredth of one after
+    `set_aside`.
+    """
+    _COLLECTOR.collect()
+
+
+def set_aside() -> None:
+    """Leaves all objects that there are now out of garbage collection for good.
+
+    For a process that is nothing but a server: nearly all objects are those of TensorFlow's
+    modules, which never become garbage.
+    """
+    gc.collect()
+    gc.freeze()

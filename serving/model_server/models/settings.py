@@ -1,0 +1,153 @@
+"""What a `ModelServerConfig` says of each model, checked as TensorFlow Serving does."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from serving import protos
+from serving.model_server.errors import InvalidArgument
+from serving.model_server.models.versions import All, Latest, Specific, VersionPolicy
+from serving.model_server.operations.request_log import read_logging_policy
+
+PLATFORM: Final = "tensorflow"
+_CONFIG: Final = "tensorflow.serving.ModelServerConfig"
+_MODEL_TYPE_TENSORFLOW: Final = 1
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """One model of a configuration.
+
+    Attributes:
+        name: Name of the model.
+        base_path: Folder of the version folders, absolute.
+        versions: Which of them are served.
+        labels: Label to version number.
+        logging_config: Its `LoggingConfig` message; None if it has none.
+    """
+
+    name: str
+    base_path: Path
+    versions: VersionPolicy = field(default_factory=Latest)
+    labels: Mapping[str, int] = field(default_factory=dict)
+    logging_config: Any = None
+
+
+def create_config(model_name: str, base_path: Path) -> Any:
+    """Returns the `ModelServerConfig` of one model whose newest version is served.
+
+    Args:
+        model_name: Name of the model.
+        base_path: Its folder; a relative one is taken from the working directory.
+    """
+    message = protos.message_class(_CONFIG)()
+    message.model_config_list.config.add(
+        name=model_name, base_path=str(base_path.absolute()), model_platform=PLATFORM
+    )
+    return message
+
+
+def copy_config(message: Any) -> Any:
+    """Returns a `ModelServerConfig` as a message of this package's own class."""
+    return protos.message_class(_CONFIG).FromString(message.SerializeToString())
+
+
+def read_settings(message: Any, served: Collection[str] = ()) -> dict[str, ModelSettings]:
+    """Returns what a `ModelServerConfig` says, by model name.
+
+    Args:
+        message: The configuration, with a list of models.
+        served: Names of the models that are served now.
+
+    Raises:
+        InvalidArgument: It contradicts itself, or asks for what this server cannot do.
+    """
+    settings: dict[str, ModelSettings] = {}
+    for config in message.model_config_list.config:
+        if config.name in settings:
+            raise InvalidArgument(
+                f"Illegal to list model {config.name} multiple times in config list"
+            )
+        _check_name(config.name)
+        _check_platform(config, served)
+        settings[config.name] = ModelSettings(
+            config.name,
+            _read_base_path(config),
+            _read_policy(config.model_version_policy),
+            dict(config.version_labels),
+            _read_logging_config(config),
+        )
+    return settings
+
+
+def _read_logging_config(config: Any) -> Any:
+    if not config.HasField("logging_config"):
+        return None
+    read_logging_policy(config.name, config.logging_config)
+    return config.logging_config
+
+
+def _check_name(name: str) -> None:
+    if not name:
+        raise InvalidArgument("a model has no name; set config.name")
+    if "/" in name or ":" in name:
+        raise InvalidArgument(
+            f"model name {name!r} has '/' or ':', which URLs cannot carry; use another name"
+        )
+
+
+def _check_platform(config: Any, served: Collection[str]) -> None:
+    platform = config.model_platform
+    if config.model_type:
+        if platform:
+            raise InvalidArgument(
+                "Illegal setting both ModelServerConfig::model_type (deprecated) and "
+                f"ModelServerConfig::model_platform, model name is {config.name}"
+            )
+        if config.model_type != _MODEL_TYPE_TENSORFLOW:
+            raise InvalidArgument(
+                f"ModelServerConfig::model_type choice {config.model_type} not supported."
+            )
+        return
+    if not platform:
+        raise InvalidArgument(
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+            f"ModelServerConfig::model_platform, model name is {config.name}"
+        )
+    if platform != PLATFORM and config.name in served:
+        raise InvalidArgument(
+            f"Illegal to change a model's platform. For model {config.name} platform was "
+            f"{PLATFORM} and new platform requested is {platform}"
+        )
+    if platform != PLATFORM:
+        raise InvalidArgument(f"Model {config.name} requests unsupported platform {platform}")
+
+
+def _read_base_path(config: Any) -> Path:
+    text = config.base_path
+    if _SCHEME.match(text):
+        scheme, host, path, *_ = urlsplit(text)
+        if scheme != "file" or host:
+            raise InvalidArgument(
+                f"model {config.name}: this server reads local folders only; got base_path()={text}"
+            )
+        text = path
+    if not text.startswith("/"):
+        raise InvalidArgument(
+            f"Expected model {config.name} to have an absolute path or URI; "
+            f"got base_path()={config.base_path}"
+        )
+    return Path(text)
+
+
+def _read_policy(policy: Any) -> VersionPolicy:
+    choice = policy.WhichOneof("policy_choice")
+    if choice == "all":
+        return All()
+    if choice == "specific":
+        return Specific(frozenset(policy.specific.versions))
+    return Latest(max(policy.latest.num_versions, 1))

@@ -1,0 +1,66 @@
+"""Measures how long models are warmed up, and how long they run for the requests."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from serving.model_server.errors import Code, to_status_error
+from serving.model_server.models.leases import Servable
+from serving.model_server.operations.metrics import Metrics
+from serving.model_server.operations.observer import find_current_record
+
+
+class MeasuredServable:
+    """A servable of which each run for a request is measured, if it succeeds.
+
+    With batching, that has the time in the queue in it, as in TensorFlow Serving.
+
+    Args:
+        servable: The model.
+        metrics: Where the runs are counted.
+    """
+
+    def __init__(self, servable: Servable, metrics: Metrics) -> None:
+        self.signature_defs = servable.signature_defs
+        self._servable = servable
+        self._metrics = metrics
+
+    async def run(
+        self, signature_name: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Runs a signature."""
+        started = time.perf_counter()
+        outputs = await self._servable.run(signature_name, inputs)
+        record = find_current_record()
+        if record is not None and record.api:
+            seconds = time.perf_counter() - started
+            self._metrics.observe_runtime(record.model_name, record.api, seconds)
+        return outputs
+
+    def close(self) -> None:
+        """Lets go of what the model holds."""
+        self._servable.close()
+
+
+def measure_warmup(metrics: Metrics, path: Path, warm_up: Callable[[], int]) -> None:
+    """Warms a model up, and counts that if there are requests to warm it up with.
+
+    Args:
+        metrics: Where the warm-up is counted.
+        path: Folder of the version.
+        warm_up: Warms the model up; returns how many requests that took.
+
+    Raises:
+        Exception: Whatever `warm_up` raises.
+    """
+    started = time.perf_counter()
+    try:
+        records = warm_up()
+    except Exception as error:
+        code = to_status_error(error).code
+        metrics.observe_warmup(str(path), time.perf_counter() - started, 0, code)
+        raise
+    if records:
+        metrics.observe_warmup(str(path), time.perf_counter() - started, records, Code.OK)

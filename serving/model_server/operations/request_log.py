@@ -1,0 +1,272 @@
+"""The request log: a sample of the requests and their answers, as TFRecord files.
+
+A file has the format of TensorFlow Serving's warm-up requests, and never more records than a
+warm-up may have: copied to `assets.extra/tf_serving_warmup_requests` it warms a model up.
+"""
+
+import logging
+import math
+import random
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from serving.model_server.errors import Code, InvalidArgument, to_status_error
+from serving.model_server.operations.background_writer import BackgroundWriter
+from serving.model_server.operations.metrics import NO_METRICS, Metrics
+from serving.model_server.operations.record_files import RecordFiles
+
+logger = logging.getLogger(__name__)
+
+COLLECTOR_TYPES: Final = ("", "tfrecord")
+"""What `log_collector_config.type` may be; TensorFlow Serving has none built in."""
+MAX_WAITING_BYTES: Final = 64 << 20
+"""Memory of the requests that wait to be written; further ones are left out and counted."""
+SERVE_TAGS: Final = frozenset({"serve"})
+
+_LOG_FIELDS: Final = {
+    "PredictRequest": "predict_log",
+    "ClassificationRequest": "classify_log",
+    "RegressionRequest": "regress_log",
+    "MultiInferenceRequest": "multi_inference_log",
+}
+_RECORD_BYTES: Final = 1000
+
+
+@dataclass(frozen=True)
+class LoggingPolicy:
+    """Which share of a model's requests is logged, and where.
+
+    Attributes:
+        sampling_rate: Probability of each request, 0 to 1.
+        filename_prefix: Path with which the names of the files begin.
+    """
+
+    sampling_rate: float
+    filename_prefix: str
+
+
+def read_logging_policy(model_name: str, config: Any | None) -> LoggingPolicy | None:
+    """Returns what a model's `LoggingConfig` message asks for; None where it asks for nothing.
+
+    Args:
+        model_name: Name of the model.
+        config: `logging_config` of its `ModelConfig`, or None.
+
+    Raises:
+        InvalidArgument: It asks for what does not exist; the message is one line.
+    """
+    if config is None:
+        return None
+    collector, rate = config.log_collector_config, config.sampling_config.sampling_rate
+    where = f"logging_config of model {model_name!r}"
+    if collector.type not in COLLECTOR_TYPES:
+        raise InvalidArgument(
+            f'{where} has log_collector_config.type {collector.type!r}; use "tfrecord"'
+        )
+    if not (math.isfinite(rate) and 0 <= rate <= 1):
+        raise InvalidArgument(
+            f"{where} has sampling_config.sampling_rate {rate}; use a probability from 0 to 1"
+        )
+    if not rate:
+        return None
+    if not collector.filename_prefix:
+        raise InvalidArgument(
+            f"{where} has no log_collector_config.filename_prefix; set the path with which the "
+            "names of the log files begin"
+        )
+    return LoggingPolicy(rate, collector.filename_prefix)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One request that waits to be written."""
+
+    policy: LoggingPolicy
+    config: Any
+    model_name: str
+    seconds: float
+    create_messages: Callable[[], tuple[Any, Any]]
+
+
+class RequestLog:
+    """Logs a sample of the requests that were answered OK, as their models' configuration says.
+
+    Safe to use from any thread, never raises and never waits: messages are put together and
+    written in a thread of its own, and left out where that thread cannot keep up.
+
+    Args:
+        find_config: Returns the `LoggingConfig` message of a model, or None; asked at each
+            request, so that it may change.
+        metrics: Counts what is written and what is left out.
+        tags: Tags by which the SavedModels are loaded.
+        files: Writes the records.
+    """
+
+    def __init__(
+        self,
+        find_config: Callable[[str], Any | None],
+        metrics: Metrics = NO_METRICS,
+        tags: Collection[str] = SERVE_TAGS,
+        files: RecordFiles | None = None,
+    ) -> None:
+        self._find_config = find_config
+        self._metrics = metrics
+        self._tags = sorted(tags)
+        self._files = files or RecordFiles()
+        self._policies: dict[str, tuple[Any, LoggingPolicy | None]] = {}
+        self._writer: BackgroundWriter[_Entry] = BackgroundWriter(
+            "request-log", self._write, MAX_WAITING_BYTES
+        )
+
+    def log_messages(self, model_name: str, request: Any, response: Any, size: int) -> None:
+        """Logs a request and its answer, if it is one to a model and chosen.
+
+        Args:
+            model_name: Name of the model.
+            request: `PredictRequest`, `ClassificationRequest`, `RegressionRequest` or
+                `MultiInferenceRequest`; others are left out. Must not change any more.
+            response: The message that answers it; must not change any more.
+            size: Bytes of memory that both hold.
+        """
+        config, policy = self._sample(model_name)
+        if policy is not None and request.DESCRIPTOR.name in _LOG_FIELDS:
+            self._offer(policy, config, model_name, size, lambda: (request, response))
+
+    def log_predict(
+        self,
+        model_name: str,
+        version: int,
+        signature_name: str,
+        inputs: Mapping[str, np.ndarray],
+        outputs: Mapping[str, np.ndarray],
+        size: int,
+    ) -> None:
+        """Logs a Predict request that came as JSON as the messages that mean the same.
+
+        Args:
+            model_name: Name of the model.
+            version: Number of the version that answered.
+            signature_name: Name of the signature.
+            inputs: Input name to array; must not change any more.
+            outputs: Output name to array; must not change any more.
+            size: Bytes of memory that both hold.
+        """
+        config, policy = self._sample(model_name)
+        if policy is None:
+            return
+        self._offer(
+            policy,
+            config,
+            model_name,
+            size,
+            lambda: _create_predict_messages(model_name, version, signature_name, inputs, outputs),
+        )
+
+    def stop(self) -> None:
+        """Writes what waits, takes no more, and closes the files."""
+        self._writer.stop()
+        self._files.close()
+
+    def _sample(self, model_name: str) -> tuple[Any, LoggingPolicy | None]:
+        config = self._find_config(model_name)
+        if config is None:
+            return None, None
+        known, policy = self._policies.get(model_name, (None, None))
+        if known is not config:
+            policy = _read_valid_policy(model_name, config)
+            self._policies[model_name] = (config, policy)
+        # Sampling needs no cryptography.
+        if policy is None or random.random() >= policy.sampling_rate:
+            return config, None
+        return config, policy
+
+    def _offer(
+        self,
+        policy: LoggingPolicy,
+        config: Any,
+        model_name: str,
+        size: int,
+        create_messages: Callable[[], tuple[Any, Any]],
+    ) -> None:
+        entry = _Entry(policy, config, model_name, time.time(), create_messages)
+        if not self._writer.offer(entry, _RECORD_BYTES + size):
+            self._metrics.observe_dropped_log("request")
+            self._metrics.observe_log(model_name, Code.RESOURCE_EXHAUSTED)
+
+    def _write(self, entries: list[_Entry]) -> None:
+        codes = [self._write_one(entry) for entry in entries]
+        failures = self._files.flush()
+        for entry, code in zip(entries, codes, strict=True):
+            failure = failures.get(entry.policy.filename_prefix, code)
+            self._metrics.observe_log(entry.model_name, failure if code is Code.OK else code)
+
+    def _write_one(self, entry: _Entry) -> Code:
+        try:
+            record = self._create_record(entry)
+            return self._files.write(entry.policy.filename_prefix, record)
+        except Exception as error:
+            logger.debug("a request of %r cannot be logged", entry.model_name, exc_info=True)
+            return to_status_error(error).code
+
+    def _create_record(self, entry: _Entry) -> bytes:
+        # Not at the top of this file, because it imports TensorFlow.
+        from tensorflow_serving.apis import prediction_log_pb2
+
+        request, response = entry.create_messages()
+        log = prediction_log_pb2.PredictionLog()
+        metadata = log.log_metadata
+        _copy(metadata.model_spec, _find_spec(response))
+        _copy(metadata.sampling_config, entry.config.sampling_config)
+        metadata.saved_model_tags.extend(self._tags)
+        metadata.timestamp_secs = int(entry.seconds)
+        exchange = getattr(log, _LOG_FIELDS[request.DESCRIPTOR.name])
+        _copy(exchange.request, request)
+        _copy(exchange.response, response)
+        content: bytes = log.SerializeToString()
+        return content
+
+
+def _read_valid_policy(model_name: str, config: Any) -> LoggingPolicy | None:
+    try:
+        return read_logging_policy(model_name, config)
+    except InvalidArgument as error:
+        logger.warning("%s", error)
+        return None
+
+
+def _find_spec(response: Any) -> Any:
+    if response.DESCRIPTOR.name == "MultiInferenceResponse":
+        return response.results[0].model_spec
+    return response.model_spec
+
+
+def _copy(target: Any, source: Any) -> None:
+    # By their bytes, because the messages may come from different descriptor pools.
+    target.MergeFromString(source.SerializeToString())
+
+
+def _create_predict_messages(
+    model_name: str,
+    version: int,
+    signature_name: str,
+    inputs: Mapping[str, np.ndarray],
+    outputs: Mapping[str, np.ndarray],
+) -> tuple[Any, Any]:
+    from tensorflow_serving.apis import predict_pb2
+
+    from serving.protos.tensors import fill_tensor
+
+    request, response = predict_pb2.PredictRequest(), predict_pb2.PredictResponse()
+    for name, array in inputs.items():
+        fill_tensor(request.inputs[name], array)
+    for name, array in outputs.items():
+        fill_tensor(response.outputs[name], array)
+    for message in (request, response):
+        message.model_spec.name = model_name
+        message.model_spec.signature_name = signature_name
+    response.model_spec.version.value = version
+    return request, response
