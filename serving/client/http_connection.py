@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 _BUFFER_BYTES: Final = 1 << 16
+_START: Final = b"HTTP/"
 
 
 class NotHttpError(Exception):
@@ -101,7 +102,11 @@ class _DeadlineSocket(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         self._socket.settimeout(self.deadline.remaining())
         count = self._socket.recv_into(buffer)
-        self.has_received = self.has_received or count > 0
+        if count and not self.has_received:
+            self.has_received = True
+            # http.client would wait for the end of a line that may never come.
+            if not bytes(buffer[:count]).startswith(_START[:count]):
+                raise NotHttpError("the answer is not HTTP")
         return count
 
 
