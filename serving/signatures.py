@@ -9,12 +9,16 @@ Signatures:
 
 An image that cannot be decoded gets `valid` false, label `""`, score 0 and zeros; its neighbours
 in the batch are answered as ever.
+
+The weights are constants of the graph, which TensorFlow then folds into the convolutions: on a CPU a
+MobileNetV2 answers about twice as fast as with variables (`make bench-serving`).
 """
 
 import os
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
@@ -52,7 +56,8 @@ def export(
     _check_outputs(model, classes)
     module = _Served(model, tf_transform_output, transform, classes)
     archive = keras.export.ExportArchive()
-    archive.track(module.network)
+    if module.variables_model is not None:
+        archive.track(module.variables_model)
     archive.track(module.transform_layer)
     image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
     examples = tf.TensorSpec([None], tf.string, name="examples")
@@ -93,7 +98,9 @@ class _Served:
         classes: list[str],
     ):
         embedding = model.get_layer(EMBEDDING_LAYER).output
-        self.network = keras.Model(model.inputs, [model.outputs[0], embedding])
+        network = keras.Model(model.inputs, [model.outputs[0], embedding])
+        self.network = _create_function(network)
+        self.variables_model = None if _fits_graph(network) else network
         self.transform_layer = tf_transform_output.transform_features_layer()
         self._raw_specification = tf_transform_output.raw_feature_spec()
         self._transform = transform
@@ -101,7 +108,7 @@ class _Served:
 
     def serve_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         images, valid = self._decode(image_bytes)
-        probabilities, _ = self.network(images, training=False)
+        probabilities, _ = self.network(images)
         return self._answer(probabilities, valid)
 
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -114,7 +121,7 @@ class _Served:
 
     def embed(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         images, valid = self._decode(image_bytes)
-        _, embedding = self.network(images, training=False)
+        _, embedding = self.network(images)
         return {"embedding": _zero_invalid(embedding, valid), "valid": valid}
 
     def _decode(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -136,6 +143,35 @@ class _Served:
             "classes": tf.tile(classes[tf.newaxis], [rows, 1]),
             "valid": valid,
         }
+
+
+MAX_CONSTANT_BYTES = 1 << 30
+"""Larger weights stay variables: a graph is one protobuf message, which ends at 2 GiB."""
+
+
+def _fits_graph(network: keras.Model) -> bool:
+    size = sum(np.prod(weight.shape) * _find_itemsize(weight) for weight in network.weights)
+    return size <= MAX_CONSTANT_BYTES
+
+
+def _find_itemsize(weight: keras.Variable) -> int:
+    return tf.as_dtype(weight.dtype).size
+
+
+def _create_function(network: keras.Model) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+    """Returns the network as one function, which the signatures share."""
+    images = tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8)
+    if not _fits_graph(network):
+        return tf.function(lambda x: network(x, training=False), input_signature=[images])
+    trainable = [weight.numpy() for weight in network.trainable_variables]
+    others = [weight.numpy() for weight in network.non_trainable_variables]
+
+    def call(x: tf.Tensor) -> list[tf.Tensor]:
+        constants = [[tf.constant(value) for value in values] for values in (trainable, others)]
+        outputs, _ = network.stateless_call(*constants, x, training=False)
+        return outputs
+
+    return tf.function(call, input_signature=[images])
 
 
 def _zero_invalid(values: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:

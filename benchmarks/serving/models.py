@@ -5,6 +5,7 @@ a ResNet50 at 224×224 with random weights, `adder` adds two numbers. A process 
 it takes TensorFlow and, for the images, Transform; what is there already is kept.
 """
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -61,6 +62,7 @@ def build_picture_models(folder: Path, names: list[str]) -> None:
 
     labels = [str(label) for label in range(CLASSES)]
     work = folder / "transform"
+    shutil.rmtree(work, ignore_errors=True)
     # The vocabulary is all that is learned from the data; the images are not looked at.
     graph, _ = build_transform_output(work, [b""] * CLASSES, labels, _transform(PICTURES["digits"]))
     for name in names:
