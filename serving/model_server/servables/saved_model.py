@@ -18,6 +18,10 @@ TAGS: Final = frozenset({"serve"})
 class SavedModel:
     """The signatures of one SavedModel, made by TF1 or TF2.
 
+    Runs them in a session, as TensorFlow Serving does: it takes a third of the time of TF2's
+    functions to call, and leaves nothing behind, where they leave megabytes of each model that
+    decodes images in `tf.data`.
+
     Args:
         path: Folder of the SavedModel.
         tags: Tags of the graph to load.
@@ -28,13 +32,19 @@ class SavedModel:
     """
 
     def __init__(self, path: Path, tags: Collection[str] = TAGS) -> None:
-        self.signature_defs: Mapping[str, Any] = dict(_read_meta_graph(path, tags).signature_def)
-        self._model = tf.saved_model.load(str(path), tags=sorted(tags))
-        self._functions = dict(self._model.signatures)
-        self._unfed = {
-            name: text
+        meta_graph = _read_meta_graph(path, tags)
+        self.signature_defs: Mapping[str, Any] = dict(meta_graph.signature_def)
+        graph = tf.Graph()
+        with graph.as_default():
+            placeholders = _create_placeholders(meta_graph)
+            self._session = tf.compat.v1.Session(graph=graph)
+            tf.compat.v1.saved_model.load(
+                self._session, sorted(tags), str(path), input_map=placeholders
+            )
+        self._calls = {
+            name: _find_unfed(signature) or _Call(signature, graph, placeholders)
             for name, signature in self.signature_defs.items()
-            if (text := _find_unfed(signature)) is not None
+            if not name.startswith("__saved_model_")
         }
 
     def run(self, signature_name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -53,14 +63,47 @@ class SavedModel:
             NotFound: A signature with a sparse tensor, which TensorFlow Serving cannot feed.
             tf.errors.OpError: The model failed.
         """
-        function = self._functions.get(signature_name)
-        if function is None:
+        call = self._calls.get(signature_name)
+        if call is None:
             raise FailedPrecondition(f'Serving signature key "{signature_name}" not found.')
-        if signature_name in self._unfed:
-            raise NotFound(self._unfed[signature_name])
-        # Not as a raw operation, which is faster: its kernels outlive the model, constants and all.
-        outputs = function(**{name: tf.constant(array) for name, array in inputs.items()})
-        return {name: _to_array(tensor) for name, tensor in outputs.items()}
+        if isinstance(call, str):
+            raise NotFound(call)
+        feeds = {call.feeds[name]: array for name, array in inputs.items()}
+        try:
+            outputs = self._session.run(call.fetches, feeds)
+        except tf.errors.OpError as error:
+            # The session wraps the model's error into one with the trace of making the graph.
+            raise error.__context__ or error from None
+        return {name: _to_array(value) for name, value in outputs.items()}
+
+
+class _Call:
+    """What to feed for a signature and what to fetch, by the names of its inputs and outputs."""
+
+    def __init__(
+        self, signature: Any, graph: tf.Graph, placeholders: Mapping[str, tf.Tensor]
+    ) -> None:
+        def find(info: Any) -> tf.Tensor:
+            if info.name in placeholders:
+                return placeholders[info.name]
+            return graph.get_tensor_by_name(info.name)
+
+        self.feeds = {name: find(info) for name, info in signature.inputs.items()}
+        self.fetches = {name: find(info) for name, info in signature.outputs.items()}
+
+
+def _create_placeholders(meta_graph: Any) -> dict[str, tf.Tensor]:
+    """Returns placeholders of any shape for those that signatures feed, by their tensors' names.
+
+    The graph's own have a shape, which a session would insist on; TensorFlow Serving does not.
+    """
+    signatures = meta_graph.signature_def.values()
+    fed = {info.name for signature in signatures for info in signature.inputs.values()}
+    return {
+        f"{node.name}:0": tf.compat.v1.placeholder(tf.as_dtype(node.attr["dtype"].type))
+        for node in meta_graph.graph_def.node
+        if node.op in ("Placeholder", "PlaceholderV2") and f"{node.name}:0" in fed
+    }
 
 
 def _find_unfed(signature: Any) -> str | None:
@@ -95,8 +138,7 @@ def _read_meta_graph(path: Path, tags: Collection[str]) -> Any:
     )
 
 
-def _to_array(tensor: Any) -> np.ndarray:
-    value = tensor.numpy()
+def _to_array(value: Any) -> np.ndarray:
     if isinstance(value, np.ndarray):
         return value
     # A scalar comes as plain bytes, or as a number of numpy's.
