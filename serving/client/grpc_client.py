@@ -49,6 +49,7 @@ _METHODS: Final = {
     protos.GET_MODEL_STATUS: ("GetModelStatusRequest", "GetModelStatusResponse"),
 }
 _SIGNATURE_DEF: Final = "signature_def"
+_TLS_WORDS: Final = ("ssl", "tls", "certificate", "handshake", "hostname verification")
 _PUSHBACK: Final = "grpc-retry-pushback-ms"
 """Trailer in which a gRPC server says after how long to try again."""
 
@@ -251,7 +252,7 @@ def _read_pushback(error: Any) -> float | None:
 
 
 def _is_about_tls(message: str) -> bool:
-    return any(word in message.lower() for word in ("ssl", "tls", "certificate", "handshake"))
+    return any(word in message.lower() for word in _TLS_WORDS)
 
 
 def _read_specs(infos: Mapping[str, Any]) -> dict[str, TensorSpec]:

@@ -17,6 +17,7 @@ DESCRIPTOR_FILE: Final = "tensorflow_serving.binpb"
 PREDICT: Final = "/tensorflow.serving.PredictionService/Predict"
 GET_MODEL_METADATA: Final = "/tensorflow.serving.PredictionService/GetModelMetadata"
 GET_MODEL_STATUS: Final = "/tensorflow.serving.ModelService/GetModelStatus"
+SERVICES: Final = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
 
 
 def message_class(full_name: str) -> Any:

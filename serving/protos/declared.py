@@ -1,7 +1,8 @@
-"""Descriptors of configuration messages that `tensorflow-serving-api` leaves out.
+"""Descriptors that `tensorflow-serving-api` leaves out, or that not every version of it can import.
 
-Names and numbers are those of TensorFlow Serving's `ssl_config.proto`, `monitoring_config.proto`
-and `session_bundle_config.proto`. Used when the shipped file is generated.
+Configuration messages by names and numbers of TensorFlow Serving's `ssl_config.proto`,
+`monitoring_config.proto` and `session_bundle_config.proto`, and the two services. Used when the
+shipped file is generated.
 """
 
 from typing import Any, Final
@@ -25,7 +26,48 @@ def declare_files() -> list[Any]:
     _add_message(
         monitoring, "MonitoringConfig", prometheus_config=(1, f".{_PACKAGE}.PrometheusConfig")
     )
-    return [ssl, monitoring, _declare_batching()]
+    return [ssl, monitoring, _declare_batching(), *map(_declare_service, _SERVICES)]
+
+
+_SERVICES: Final = {
+    "PredictionService": {
+        "Classify": ("classification", "ClassificationRequest", "ClassificationResponse"),
+        "Regress": ("regression", "RegressionRequest", "RegressionResponse"),
+        "Predict": ("predict", "PredictRequest", "PredictResponse"),
+        "MultiInference": ("inference", "MultiInferenceRequest", "MultiInferenceResponse"),
+        "GetModelMetadata": (
+            "get_model_metadata",
+            "GetModelMetadataRequest",
+            "GetModelMetadataResponse",
+        ),
+    },
+    "ModelService": {
+        "GetModelStatus": ("get_model_status", "GetModelStatusRequest", "GetModelStatusResponse"),
+        "HandleReloadConfigRequest": (
+            "model_management",
+            "ReloadConfigRequest",
+            "ReloadConfigResponse",
+        ),
+    },
+}
+"""Service to method to the file of its messages, its request and its answer."""
+
+
+def _declare_service(name: str) -> Any:
+    file = _create_file(f"tensorflow_serving/apis/{_to_file_name(name)}.proto")
+    service = file.service.add(name=name)
+    for method, (module, request, response) in _SERVICES[name].items():
+        file.dependency.append(f"tensorflow_serving/apis/{module}.proto")
+        service.method.add(
+            name=method,
+            input_type=f".{_PACKAGE}.{request}",
+            output_type=f".{_PACKAGE}.{response}",
+        )
+    return file
+
+
+def _to_file_name(service: str) -> str:
+    return service.removesuffix("Service").lower() + "_service"
 
 
 def _declare_batching() -> Any:

@@ -1,20 +1,13 @@
-"""gRPC's reflection service, by which tools learn the API; imports TensorFlow."""
+"""gRPC's reflection service, by which tools learn the API."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from grpc_reflection.v1alpha import reflection
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-# Imported for the descriptors of the services, which these modules register.
-from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
-
+from serving import protos
 from serving.model_server.grpc_api.health import SERVICE_NAME as HEALTH
-
-_NAMES = tuple(
-    service.full_name
-    for file in (prediction_service_pb2.DESCRIPTOR, model_service_pb2.DESCRIPTOR)
-    for service in file.services_by_name.values()
-)
 
 
 def add_reflection(server: Any, has_health: bool) -> None:
@@ -24,5 +17,16 @@ def add_reflection(server: Any, has_health: bool) -> None:
         server: Serves PredictionService and ModelService.
         has_health: Whether it serves the health service too.
     """
-    names: Iterable[str] = (*_NAMES, reflection.SERVICE_NAME, *([HEALTH] if has_health else []))
-    reflection.enable_server_reflection(names, server)
+    names = [*protos.SERVICES, reflection.SERVICE_NAME, *([HEALTH] if has_health else [])]
+    reflection.enable_server_reflection(names, server, pool=_create_pool())
+
+
+def _create_pool() -> Any:
+    # Not the default pool: the modules that register the services there cannot be imported with
+    # protobuf 6.
+    pool = descriptor_pool.DescriptorPool()
+    for file in protos.read_descriptors().file:
+        pool.AddSerializedFile(file.SerializeToString())
+    for module in (health_pb2, reflection_pb2):
+        pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+    return pool

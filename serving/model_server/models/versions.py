@@ -9,6 +9,7 @@ from typing import Final, Protocol
 SAVED_MODEL_FILES: Final = ("saved_model.pb", "saved_model.pbtxt")
 TFLITE_FILE: Final = "model.tflite"
 _NUMBER = re.compile(r"[0-9]+")
+MAX_LOOKS: Final = 10
 _MAX_VERSION: Final = 2**63 - 1
 
 
@@ -78,6 +79,17 @@ def list_versions(
         An empty dict where the folder has no version; None where it cannot be read, which may
         pass and is no reason to unload what is served.
     """
+    # Versions may come and go between the reading of a folder and the look into each of them. So
+    # what is seen counts once it is seen twice: else one that replaces another could be missed.
+    seen = _look(base_path, model_files)
+    for _ in range(MAX_LOOKS - 1):
+        before, seen = seen, _look(base_path, model_files)
+        if seen == before:
+            break
+    return seen
+
+
+def _look(base_path: Path, model_files: Sequence[str]) -> dict[int, Path] | None:
     try:
         children = sorted(base_path.iterdir())
     except OSError:

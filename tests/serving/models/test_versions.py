@@ -1,5 +1,8 @@
 """Which of the versions found may be served."""
 
+import itertools
+import threading
+
 import pytest
 
 from serving.model_server.models.versions import All, Latest, Specific, list_versions
@@ -28,3 +31,27 @@ def test_of_two_folders_with_one_number_the_last_by_name_counts(tmp_path):
     assert list_versions(tmp_path) == {7: tmp_path / "7"}
     assert list_versions(tmp_path, ["model.tflite"]) == {}
     assert list_versions(tmp_path / "nowhere") is None
+
+
+def test_version_that_replaces_another_is_never_missed(tmp_path):
+    for number in (1, 2):
+        (tmp_path / f".{number}").mkdir()
+        (tmp_path / f".{number}" / "saved_model.pb").touch()
+    (tmp_path / ".1").rename(tmp_path / "1")
+    stopping = threading.Event()
+
+    def replace():
+        for old, new in itertools.cycle([(1, 2), (2, 1)]):
+            if stopping.wait(0.001):
+                return
+            (tmp_path / f".{new}").rename(tmp_path / str(new))
+            (tmp_path / str(old)).rename(tmp_path / f".{old}")
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    try:
+        seen = [list_versions(tmp_path) for _ in range(3000)]
+    finally:
+        stopping.set()
+        thread.join()
+    assert all(seen)
