@@ -202,6 +202,8 @@ def test_compressed_request(server, encoding, size):
         (gzip.compress(b"{}") + b"more", "it is cut off or goes on"),
         (zlib.compress(b"{}"), "Error -3"),
     ],
+    # Not the bodies themselves: gzip writes the time into them.
+    ids=["plain", "empty", "cut off", "large and cut off", "goes on", "zlib"],
 )
 def test_compressed_request_that_is_broken(server, body, message):
     answer = server.ask(post(body, ECHO, "Content-Encoding: gzip"))
