@@ -6,6 +6,7 @@ import pytest
 from serving.model_server.errors import Code, StartError
 from serving.model_server.grpc_api.channel_arguments import parse_channel_arguments
 from tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
+from tests.serving.models.fakes import wait_until
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,8 @@ def test_each_call_is_observed_once(tmp_path):
             predict(channel, signature_name="nope")
         with pytest.raises(grpc.RpcError):
             predict(channel, signature_name="slow", timeout=0.2)
+        # The server learns of the deadline by itself, sooner or later than the client.
+        wait_until(lambda: len(server.records.all) == 3)
         server.release()
         predict(channel, signature_name="slow")
         first, *others = server.records.all
