@@ -19,6 +19,7 @@ TASK: Final = "darkroom.task"
 """Key in the state of an ASGI scope: the task that answers the request."""
 CLIENT_GONE: Final = "darkroom.client_gone"
 """Key that is there once the client has gone, for which the task is then cancelled."""
+_CLIENT_GONE_RESPONSE: Final = RestResponse(Code.CANCELLED.http_status, b"", code=Code.CANCELLED)
 _REQUEST_ID: Final = b"x-request-id"
 
 
@@ -46,17 +47,17 @@ class RestApp:
             _describe_peer(scope["client"]),
             None if request_id is None else request_id.decode("latin-1"),
         )
+        response = _CLIENT_GONE_RESPONSE
         try:
             body = await _read_body(receive)
             if body is None:
-                response = RestResponse(Code.CANCELLED.http_status, b"", code=Code.CANCELLED)
                 return
             record.request_bytes = len(body)
             request = HttpRequest(scope["method"], _read_target(scope), headers, body)
             scope["state"][TASK] = asyncio.current_task()
             response = await self._answer(request, record)
             if CLIENT_GONE in scope["state"]:
-                response = RestResponse(Code.CANCELLED.http_status, b"", code=Code.CANCELLED)
+                response = _CLIENT_GONE_RESPONSE
         finally:
             record.code, record.http_status = response.code, response.status
             record.response_bytes = len(response.body)

@@ -49,6 +49,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._since = self.loop.time()
         self._patience = limits.client_seconds
         self._receiving = False
+        self._has_head = False
         self._writing_paused = False
         self._refused = False
         self._stopping = False

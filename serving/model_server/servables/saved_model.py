@@ -1,5 +1,6 @@
 """A SavedModel that can be asked; imports TensorFlow."""
 
+import copy
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +34,10 @@ class SavedModel:
 
     def __init__(self, path: Path, tags: Collection[str] = TAGS) -> None:
         meta_graph = _read_meta_graph(path, tags)
-        self.signature_defs: Mapping[str, Any] = dict(meta_graph.signature_def)
+        # Copied: a part of a message keeps all of it, and that is the graph with its constants.
+        self.signature_defs: Mapping[str, Any] = {
+            name: copy.deepcopy(signature) for name, signature in meta_graph.signature_def.items()
+        }
         graph = tf.Graph()
         with graph.as_default():
             placeholders = _create_placeholders(meta_graph)
