@@ -99,8 +99,9 @@ class _Served:
     ):
         embedding = model.get_layer(EMBEDDING_LAYER).output
         network = keras.Model(model.inputs, [model.outputs[0], embedding])
-        self.network = _create_function(network)
-        self.variables_model = None if _fits_graph(network) else network
+        constant = _fits_graph(network)
+        self.network = _create_function(network, constant)
+        self.variables_model = None if constant else network
         self.transform_layer = tf_transform_output.transform_features_layer()
         self._raw_specification = tf_transform_output.raw_feature_spec()
         self._transform = transform
@@ -158,10 +159,12 @@ def _find_itemsize(weight: keras.Variable) -> int:
     return tf.as_dtype(weight.dtype).size
 
 
-def _create_function(network: keras.Model) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+def _create_function(
+    network: keras.Model, constant: bool
+) -> Callable[[tf.Tensor], list[tf.Tensor]]:
     """Returns the network as one function, which the signatures share."""
     images = tf.TensorSpec((None, *network.input_shape[1:]), tf.uint8)
-    if not _fits_graph(network):
+    if not constant:
         return tf.function(lambda x: network(x, training=False), input_signature=[images])
     trainable = [weight.numpy() for weight in network.trainable_variables]
     others = [weight.numpy() for weight in network.non_trainable_variables]

@@ -12,23 +12,6 @@ from google.protobuf import descriptor_pb2
 _PACKAGE: Final = "tensorflow.serving"
 _FIELD: Final = descriptor_pb2.FieldDescriptorProto
 _WRAPPERS: Final = "google/protobuf/wrappers.proto"
-
-
-def declare_files() -> list[Any]:
-    """Returns one `FileDescriptorProto` a file, in the order of their dependencies."""
-    ssl = _create_file("tensorflow_serving/config/ssl_config.proto")
-    _add_message(
-        ssl, "SSLConfig", server_key=(1, str), server_cert=(2, str), custom_ca=(3, str),
-        client_verify=(4, bool),
-    )  # fmt: skip
-    monitoring = _create_file("tensorflow_serving/config/monitoring_config.proto")
-    _add_message(monitoring, "PrometheusConfig", enable=(1, bool), path=(2, str))
-    _add_message(
-        monitoring, "MonitoringConfig", prometheus_config=(1, f".{_PACKAGE}.PrometheusConfig")
-    )
-    return [ssl, monitoring, _declare_batching(), *map(_declare_service, _SERVICES)]
-
-
 _SERVICES: Final = {
     "PredictionService": {
         "Classify": ("classification", "ClassificationRequest", "ClassificationResponse"),
@@ -51,6 +34,21 @@ _SERVICES: Final = {
     },
 }
 """Service to method to the file of its messages, its request and its answer."""
+
+
+def declare_files() -> list[Any]:
+    """Returns one `FileDescriptorProto` a file, in the order of their dependencies."""
+    ssl = _create_file("tensorflow_serving/config/ssl_config.proto")
+    _add_message(
+        ssl, "SSLConfig", server_key=(1, str), server_cert=(2, str), custom_ca=(3, str),
+        client_verify=(4, bool),
+    )  # fmt: skip
+    monitoring = _create_file("tensorflow_serving/config/monitoring_config.proto")
+    _add_message(monitoring, "PrometheusConfig", enable=(1, bool), path=(2, str))
+    _add_message(
+        monitoring, "MonitoringConfig", prometheus_config=(1, f".{_PACKAGE}.PrometheusConfig")
+    )
+    return [ssl, monitoring, _declare_batching(), *map(_declare_service, _SERVICES)]
 
 
 def _declare_service(name: str) -> Any:

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 import unicodedata
@@ -11,6 +10,7 @@ from components.image_example_gen.config import DataConfig
 from components.image_example_gen.errors import DataClassesError, DataLocationError
 from components.image_example_gen.rows import Row, list_rows
 from tests.images import encode, pixels
+from tests.unprivileged import unprivileged_folder
 
 GOOD = "image_path,label\n0.png,a\n1.png,a\n2.png,b\n3.png,b\n"
 
@@ -123,11 +123,11 @@ def test_an_empty_class_folder_is_refused(tmp_path):
         check(DataConfig(path=tmp_path, format="folders"))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_unreadable_class_folder_is_refused(tmp_path):
-    (tmp_path / "a").mkdir(mode=0)
-    with pytest.raises(DataLocationError, match="cannot be read"):
-        list(list_rows(DataConfig(path=tmp_path, format="folders")))
+def test_unreadable_class_folder_is_refused():
+    with unprivileged_folder() as folder:
+        (folder / "a").mkdir(mode=0)
+        with pytest.raises(DataLocationError, match="cannot be read"):
+            list(list_rows(DataConfig(path=folder, format="folders")))
 
 
 def test_data_are_checked_without_tensorflow(folder):

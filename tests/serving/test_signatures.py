@@ -115,3 +115,31 @@ def test_a_model_for_other_classes_is_refused(transform_output, tmp_path):
     with pytest.raises(ExportError, match="3 outputs for 2 classes"):
         export(small_model(3), transform_output, CONFIG, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def find_variables(path):
+    graph = tf.saved_model.load(str(path)).signatures["serving_default"].graph.as_graph_def()
+    functions = [node for function in graph.library.function for node in function.node_def]
+    nodes = [*graph.node, *functions]
+    return [node.name for node in nodes if node.op == "ReadVariableOp"]
+
+
+def test_weights_too_large_for_a_graph_stay_variables(
+    softmax, transform_output, tmp_path, monkeypatch
+):
+    model, signatures = softmax
+    export(model, transform_output, CONFIG, tmp_path / "constants")
+    monkeypatch.setattr("serving.signatures.MAX_CONSTANT_BYTES", 0)
+    export(model, transform_output, CONFIG, tmp_path / "variables")
+    assert not find_variables(tmp_path / "constants")
+    assert find_variables(tmp_path / "variables")
+    loaded = tf.saved_model.load(str(tmp_path / "variables")).signatures
+    for name in ("serving_default", "embed"):
+        expected = signatures[name](image_bytes=tf.constant(IMAGES))
+        for key, value in loaded[name](image_bytes=tf.constant(IMAGES)).items():
+            if value.dtype == tf.string:
+                np.testing.assert_array_equal(value, expected[key])
+            else:
+                np.testing.assert_allclose(
+                    tf.cast(value, tf.float32), tf.cast(expected[key], tf.float32), atol=1e-6
+                )

@@ -3,19 +3,55 @@
 A signature of these APIs takes one tensor, `inputs`: strings that are each a `tf.Example`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from serving.model_server.errors import InvalidArgument
 from serving.model_server.event_loop import call_by_size
-from serving.model_server.inference.signature_checks import check_types
-from serving.model_server.models.leases import Servable
+from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, check_types
+from serving.model_server.models.leases import LoadedVersion, Servable
 
 INPUTS: Final = "inputs"
 _ELEMENT_BYTES: Final = 64
 """What it takes to write one element of an output into a message."""
+
+
+async def answer_examples(
+    loaded: LoadedVersion,
+    request: Any,
+    check: Callable[[Any], None],
+    response: Any,
+    fill: Callable[[Any, Mapping[str, np.ndarray], int], None],
+) -> Any:
+    """Answers a request that has examples for one signature.
+
+    Args:
+        loaded: The version to ask.
+        request: The request message.
+        check: Refuses a `SignatureDef` that is not of the API's form.
+        response: The empty answer.
+        fill: Writes outputs into the answer's result, with the number of examples.
+
+    Returns:
+        The answer.
+
+    Raises:
+        InvalidArgument: No such signature, one that is not of the API's form, or no examples.
+        Exception: Whatever the model raises.
+    """
+    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+    signature_defs = loaded.servable.signature_defs
+    if name not in signature_defs:
+        raise InvalidArgument(f"No signature was found with the name: {name}")
+    check(signature_defs[name])
+    examples = await read_examples(request.input)
+    outputs = await run_examples(loaded.servable, name, examples)
+    size = estimate_bytes(outputs)
+    await call_by_size(size, fill, response.result, outputs, len(examples))
+    fill_model_spec(response.model_spec, request.model_spec.name, name, loaded.version)
+    return response
 
 
 async def read_examples(input_: Any) -> np.ndarray:
@@ -65,17 +101,6 @@ async def run_examples(
     inputs = {INPUTS: examples}
     check_types(servable.signature_defs[signature_name], inputs)
     return await servable.run(signature_name, inputs)
-
-
-def find_example_signature(signature_defs: Mapping[str, Any], name: str) -> Any:
-    """Returns the `SignatureDef` to classify or regress with.
-
-    Raises:
-        InvalidArgument: The model has no such signature.
-    """
-    if name not in signature_defs:
-        raise InvalidArgument(f"No signature was found with the name: {name}")
-    return signature_defs[name]
 
 
 def check_one_input(signature: Any) -> None:

@@ -7,19 +7,14 @@ import numpy as np
 
 from serving import protos
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.event_loop import call_by_size
 from serving.model_server.inference.examples import (
+    answer_examples,
     check_input_name,
     check_method,
     check_one_input,
-    estimate_bytes,
-    fill_model_spec,
-    find_example_signature,
-    read_examples,
-    run_examples,
     write_shape,
 )
-from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, REGRESS_METHOD
+from serving.model_server.inference.signature_checks import REGRESS_METHOD
 from serving.model_server.models.leases import LoadedVersion
 from serving.protos.tensors import find_type
 
@@ -41,16 +36,12 @@ async def regress(loaded: LoadedVersion, request: Any, check_method_name: bool =
         InvalidArgument: No such signature, one that is not of this API's form, or no examples.
         Exception: Whatever the model raises.
     """
-    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    signature = find_example_signature(loaded.servable.signature_defs, name)
-    check_regression(signature, check_method_name)
-    examples = await read_examples(request.input)
-    outputs = await run_examples(loaded.servable, name, examples)
+
+    def check(signature: Any) -> None:
+        check_regression(signature, check_method_name)
+
     response = protos.message_class("tensorflow.serving.RegressionResponse")()
-    size = estimate_bytes(outputs)
-    await call_by_size(size, fill_regressions, response.result, outputs, len(examples))
-    fill_model_spec(response.model_spec, request.model_spec.name, name, loaded.version)
-    return response
+    return await answer_examples(loaded, request, check, response, fill_regressions)
 
 
 def check_regression(signature: Any, check_method_name: bool) -> None:

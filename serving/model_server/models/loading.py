@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.model_server.errors import Code, to_status_error
+from serving.model_server.models import memory
 from serving.model_server.models.leases import LoadedVersion, Servable
 from serving.model_server.models.statuses import State, StatusBoard, VersionStatus
 from serving.model_server.models.versions import SAVED_MODEL_FILES, find_file
@@ -116,6 +117,7 @@ class VersionLoader:
         seconds = self._observe(version, path, started, ok=True)
         logger.info("model %s: loaded version %d in %.2f s", self._name, version, seconds)
         self._failures.pop(version, None)
+        memory.trim()
         return loaded
 
     def _observe(self, version: int, path: Path, started: float, ok: bool) -> float:

@@ -95,10 +95,11 @@ def _look(base_path: Path, model_files: Sequence[str]) -> dict[int, Path] | None
     except OSError:
         return None
     numbered = {int(c.name): c for c in children if _NUMBER.fullmatch(c.name)}
+    # The newest first, so that little time passes before the look into the one that matters most.
     return {
-        version: path
-        for version, path in numbered.items()
-        if version <= _MAX_VERSION and find_file(path, model_files) is not None
+        version: numbered[version]
+        for version in sorted(numbered, reverse=True)
+        if version <= _MAX_VERSION and find_file(numbered[version], model_files) is not None
     }
 
 

@@ -1,5 +1,6 @@
 """Servables that need no TensorFlow, and folders that hold them."""
 
+import contextlib
 import threading
 import time
 
@@ -81,3 +82,14 @@ def wait_until(condition, timeout_seconds=20):
     while not condition():
         assert time.monotonic() < deadline, "this never came about"
         time.sleep(0.002)
+
+
+@contextlib.contextmanager
+def following(base_path, policy=NO_RETRY, load=Echo, **options):
+    manager = create(base_path, policy, load, **options)
+    manager.start()
+    try:
+        yield manager
+    finally:
+        manager.stop()
+        assert manager.join(20)
