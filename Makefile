@@ -5,6 +5,9 @@ CONFIG ?= configs/digits.yaml
 PORT ?= 8501
 GRPC_PORT ?= 8500
 IMAGE ?= darkroom:latest
+GPU_IMAGE ?= darkroom:gpu
+# Empty: the Dockerfile's, and where that cannot be pulled, a Debian made here.
+BASE_IMAGE ?=
 ROOT ?= minio://mlpipeline/darkroom
 # Two workers, a file of tests to each at a time: most of a test's time is one core's.
 PYTEST := TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -n 2 --dist loadfile
@@ -12,7 +15,7 @@ COVERED := --cov --cov-report=term --cov-report=xml:.coverage/coverage.xml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run serve data test test-fast e2e lint format bench bench-transfer \
-	bench-serving soak manifest-tools kubeflow-compile lock clean
+	bench-serving soak manifest-tools image image-gpu image-test kubeflow-compile lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -68,6 +71,15 @@ bench-serving: setup ## Compare the model server with the model alone and with F
 bench-transfer: setup ## Compare shipped weights with random ones on the digits
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.transfer
 
+image: ## Build the container image IMAGE (darkroom:latest), on BASE_IMAGE
+	@$(PYTHON) -m tools.image build --image $(IMAGE) --base "$(BASE_IMAGE)"
+
+image-gpu: ## Build the image GPU_IMAGE (darkroom:gpu), with TensorFlow's CUDA packages
+	@$(PYTHON) -m tools.image build --image $(GPU_IMAGE) --base "$(BASE_IMAGE)" --variant gpu
+
+image-test: ## Run the tests that start no pipeline inside IMAGE, with the newer versions
+	@$(PYTHON) -m tools.image test --image $(IMAGE) --base "$(BASE_IMAGE)"
+
 kubeflow-compile: setup ## Compile CONFIG for Kubeflow Pipelines, with IMAGE and ROOT
 	$(BIN)/python -m kubeflow.compile --config $(CONFIG) --image $(IMAGE) --root $(ROOT)
 
@@ -75,6 +87,10 @@ lock: setup ## Resolve pyproject.toml into requirements.lock (UPGRADE=--upgrade:
 	UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet --universal \
 		--python-version 3.10 --generate-hashes --no-emit-index-url --all-extras $(UPGRADE) \
 		--output-file requirements.lock pyproject.toml
+	UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url $(UPGRADE) \
+		--constraint requirements.lock --output-file kubeflow/requirements-gpu.lock \
+		kubeflow/requirements-gpu.in
 
 clean: ## Remove what runs and tests wrote; .venv and models stay
 	rm -rf runs build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache \

@@ -14,6 +14,7 @@ from components.evaluator.config import EvaluationConfig
 from components.image_example_gen.config import DataConfig
 from components.pusher.config import PushConfig
 from components.validation import ValidationConfig
+from kubeflow.config import KubeflowConfig
 from trainer.config import TrainerConfig
 from transform import features
 from transform.config import TransformConfig
@@ -38,6 +39,7 @@ class Recipe(BaseModel):
         beam_pipeline_args: Arguments for Beam. None is the fastest on one machine: Beam's default
             is one worker in this process, and with any argument TFX packs itself for remote
             workers before each Beam node.
+        kubeflow: Resources, parameters and the like of a run on Kubeflow.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +53,7 @@ class Recipe(BaseModel):
     push: PushConfig
     runs_folder: Path = Path("runs")
     beam_pipeline_args: tuple[str, ...] = ()
+    kubeflow: KubeflowConfig = KubeflowConfig()
 
     @model_validator(mode="after")
     def _slices_exist(self) -> "Recipe":

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from components.errors import ComponentError
 from components.image_example_gen.check import check
 from components.image_example_gen.fingerprint import fingerprint
+from components.served import served_version
 from config import ConfigError, Recipe, load_recipe
 from runner.session import (
     RunError,
@@ -223,17 +224,18 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
         The summary (`runner/summary.py`), or None where TFX's command only looked at the DAG.
 
     Raises:
-        ComponentError: The data cannot be used; nothing was written.
+        ComponentError: The data or the push destination cannot be used; nothing was written.
         RunError: The run cannot be started.
     """
     overview = check(recipe.data)
+    state = InputState(fingerprint(recipe.data), served_version(recipe.push.destination))
     with open_place(recipe.runs_folder.resolve() / recipe.name) as place:
         with captured(place, verbose) as terminal:
             facts = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
             session = RunSession(place, terminal, facts)
             session.started(overview.rows, len(overview.images_by_label))
             try:
-                ran = _run_nodes(recipe, place, session)
+                ran = _run_nodes(recipe, state, place, session)
             except KeyboardInterrupt:
                 return session.finish("interrupted; the next run goes on from the nodes that ended")
             except Exception as error:
@@ -245,16 +247,14 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
     return None
 
 
-def _run_nodes(recipe: Recipe, place: RunPlace, session: RunSession) -> bool:
+def _run_nodes(recipe: Recipe, state: InputState, place: RunPlace, session: RunSession) -> bool:
     """Whether anything ran: the `tfx pipeline` commands stub the runner out."""
     from absl import logging as absl_logging
 
-    from components.baseline_model.component import served_version
     from runner.local import ProgressRunner
 
     # Without it TFX's lines in the log have no time.
     absl_logging.use_absl_handler()
-    state = InputState(fingerprint(recipe.data), served_version(recipe.push.destination))
     pipeline = create_pipeline(recipe, state, str(place.artifacts), str(place.metadata))
     session.expect([node.id for node in pipeline.components])
     runner = ProgressRunner(place.run_id, UNCACHED_NODES, session.node_ended)

@@ -26,10 +26,10 @@ class ServingFolderError(ComponentError):
 
 @dataclass(frozen=True)
 class ServedVersion:
-    """A version that is in place."""
+    """A version that is in place; `path` is a folder of this machine, or a URI."""
 
     version: int
-    path: Path
+    path: Path | str
 
 
 def newest_version(folder: Path) -> ServedVersion | None:

@@ -3,51 +3,257 @@
 Usage:
     python -m kubeflow.compile --config configs/digits.yaml --image IMAGE --root URI --output FILE
 
-Open-source Kubeflow Pipelines takes schema version 2.1.0 only, and runs neither resolvers nor
-TFX's InfraValidator; the DAG has none.
+TFX compiles for Vertex. What is written here runs on open-source Kubeflow Pipelines as well, which
+takes schema version 2.1.0 only, and runs neither resolvers nor TFX's InfraValidator; the DAG has
+none. Each step's container starts `kubeflow.entrypoint` instead of TFX's own entrypoint, fields of
+the recipe are parameters of the pipeline, and resources are those of the recipe.
 """
 
 import argparse
+import json
+import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from config import ConfigError, Recipe, load_recipe
+from kubeflow.beam import check_beam_arguments
+from kubeflow.config import KubeflowConfig, StepConfig
+from kubeflow.distributed_step import JOB_FLAG
+from kubeflow.parameters import (
+    DATA_FINGERPRINT,
+    SERVED_VERSION,
+    STATE_DESCRIPTIONS,
+    RunParameter,
+    list_parameters,
+)
+from kubeflow.resources import (
+    create_container_settings,
+    create_kubernetes_settings,
+    create_task_settings,
+)
+from kubeflow.values import has_place
 from pipeline import UNCACHED_NODES, InputState, create_pipeline
 
-READ_AT_RUN_TIME = ("ImageExampleGen", "BaselineModel")
-"""Without a fingerprint of what they read, these must not come from the cache."""
+STATE_NODES: Final = {
+    "ImageExampleGen": {"fingerprint": DATA_FINGERPRINT},
+    "BaselineModel": {"served": SERVED_VERSION},
+}
+"""Nodes that read the world, and which of their properties say what it held."""
+
+ENTRYPOINT: Final = ["python", "-m", "kubeflow.entrypoint"]
+INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
+OUTPUTS_SPEC_FLAG: Final = "--outputs_spec"
+PLACES_FLAG: Final = "--recipe_places"
+_LAUNCHER: Final = {
+    "cpu_request": None,
+    "cpu_limit": None,
+    "memory_request": None,
+    "memory_limit": None,
+    "gpu": None,
+    "node_selector": {},
+    "tolerations": (),
+}
+"""What a step that only waits for a job does without: its workers have it."""
 
 
-def compile_recipe(recipe: Recipe, image: str, root: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CompiledPipeline:
+    """A pipeline for Kubeflow, as plain data.
+
+    Attributes:
+        specification: A `PipelineSpec`, schema version 2.1.0.
+        platforms: A `PlatformSpec`; empty where no step needs one.
+    """
+
+    specification: dict[str, Any]
+    platforms: dict[str, Any]
+
+    def to_yaml(self) -> str:
+        """Returns the text of the file that Kubeflow takes, of one document or two."""
+        documents = [self.specification, self.platforms] if self.platforms else [self.specification]
+        return yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True)
+
+    def write(self, path: Path) -> None:
+        """Writes the file that Kubeflow takes."""
+        path.write_text(self.to_yaml(), encoding="utf-8")
+
+
+def compile_recipe(
+    recipe: Recipe, image: str, root: str, fingerprinted: bool = False
+) -> CompiledPipeline:
     """Compiles a recipe.
 
     Args:
         recipe: What to do; its paths are those inside the containers.
         image: Container image that has this project installed.
         root: Pipeline root on the cluster's object store, or a mounted volume.
+        fingerprinted: Whether each run says what the data and the serving folder hold, so that
+            the nodes that read them may come from the cache. Without it they never do.
 
     Returns:
-        The pipeline specification, schema version 2.1.0, as plain data.
+        The pipeline.
+
+    Raises:
+        ConfigError: The recipe's `kubeflow` section does not fit the rest of it.
     """
+    parameters = list_parameters(recipe)
+    check_beam_arguments(_find_beam_arguments(recipe), image, root)
+    _check_batch_size(recipe)
+    original = _compile_with_tfx(recipe, image, root)
+    tasks = original["root"]["dag"]["tasks"]
+    nodes = {name: _Node(name, original, task) for name, task in tasks.items()}
+    specification = {
+        "schemaVersion": original["schemaVersion"],
+        "sdkVersion": original["sdkVersion"],
+        "pipelineInfo": original["pipelineInfo"],
+        "defaultPipelineRoot": root,
+        "root": {
+            "inputDefinitions": {"parameters": _declare_parameters(parameters)},
+            "dag": {"tasks": {}},
+        },
+        "components": {},
+        "deploymentSpec": {"executors": {}},
+    }
+    kubernetes = {}
+    for name, node in nodes.items():
+        step = recipe.kubeflow.find_step(name)
+        if name in UNCACHED_NODES or (name in STATE_NODES and not fingerprinted):
+            step = step.model_copy(update={"cache": False})
+        node.rename()
+        node.connect(parameters)
+        if name == "Trainer" and recipe.kubeflow.workers > 1:
+            node.launch_job(recipe.kubeflow, step, image)
+            step = step.model_copy(update=_LAUNCHER)
+        node.task.update(create_task_settings(step))
+        node.container.update(create_container_settings(step))
+        specification["root"]["dag"]["tasks"][node.key] = node.task
+        specification["components"][f"comp-{node.key}"] = node.component
+        specification["deploymentSpec"]["executors"][f"exec-{node.key}"] = {
+            "container": node.container
+        }
+        settings = create_kubernetes_settings(step, recipe.kubeflow.image_pull_secrets)
+        if settings:
+            kubernetes[f"exec-{node.key}"] = settings
+    platforms = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": kubernetes}}}}
+    return CompiledPipeline(specification, platforms if kubernetes else {})
+
+
+def to_key(node: str) -> str:
+    """Returns the name of a node's task: ImageExampleGen's is image-example-gen."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", node).lower()
+
+
+def _find_beam_arguments(recipe: Recipe) -> tuple[str, ...]:
+    return recipe.kubeflow.beam_pipeline_args or recipe.beam_pipeline_args
+
+
+def _check_batch_size(recipe: Recipe) -> None:
+    gpu = recipe.kubeflow.find_step("Trainer").gpu
+    replicas = recipe.kubeflow.workers * (gpu.count if gpu else 1)
+    if recipe.kubeflow.workers > 1 and recipe.trainer.batch_size % replicas:
+        raise ConfigError(
+            f"trainer.batch_size: {recipe.trainer.batch_size} does not divide among {replicas} "
+            f"replicas (kubeflow.workers times GPUs of each); set it to a multiple of {replicas}"
+        )
+
+
+def _compile_with_tfx(recipe: Recipe, image: str, root: str) -> dict[str, Any]:
     from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
         KubeflowV2DagRunner,
         KubeflowV2DagRunnerConfig,
     )
 
+    recipe = recipe.model_copy(update={"beam_pipeline_args": _find_beam_arguments(recipe)})
     config = KubeflowV2DagRunnerConfig(default_image=image, use_pipeline_spec_2_1=True)
     with tempfile.TemporaryDirectory() as folder:
         runner = KubeflowV2DagRunner(config, output_dir=folder, output_filename="pipeline.yaml")
         runner.run(create_pipeline(recipe, InputState(), root))
-        specification = yaml.safe_load((Path(folder) / "pipeline.yaml").read_text())
-    tasks = specification["root"]["dag"]["tasks"]
-    for name in (*UNCACHED_NODES, *READ_AT_RUN_TIME):
-        tasks[name]["cachingOptions"] = {}
-    return specification
+        return yaml.safe_load((Path(folder) / "pipeline.yaml").read_text())
+
+
+class _Node:
+    """The three parts of one node in what TFX has compiled; changed in place."""
+
+    def __init__(self, name: str, original: Mapping[str, Any], task: dict[str, Any]) -> None:
+        self.name = name
+        self.key = to_key(name)
+        self.task = task
+        self.component = original["components"][task["componentRef"]["name"]]
+        label = self.component["executorLabel"]
+        self.container = original["deploymentSpec"]["executors"][label]["container"]
+
+    def rename(self) -> None:
+        """Gives everything the names that Kubeflow's own compiler would.
+
+        Its local runner cuts names that do not begin with `comp-`.
+        """
+        self.component["executorLabel"] = f"exec-{self.key}"
+        self.task["componentRef"]["name"] = f"comp-{self.key}"
+        if "dependentTasks" in self.task:
+            self.task["dependentTasks"] = [to_key(name) for name in self.task["dependentTasks"]]
+        for artifact in self.task.get("inputs", {}).get("artifacts", {}).values():
+            source = artifact["taskOutputArtifact"]
+            source["producerTask"] = to_key(source["producerTask"])
+
+    def connect(self, parameters: Sequence[RunParameter]) -> None:
+        """Connects the node to the parameters that it depends on, and starts our entrypoint."""
+        places = {}
+        given = self.task.get("inputs", {}).get("parameters", {})
+        constants = {name: value["runtimeValue"]["constant"] for name, value in given.items()}
+        for parameter in parameters:
+            found = [p for p in parameter.find_places(self.name) if has_place(constants, p)]
+            if found:
+                places[parameter.name] = found
+                self._add_input(parameter.name, parameter.kind, parameter.name)
+        for own_name, name in STATE_NODES.get(self.name, {}).items():
+            self._add_input(own_name, "STRING", name)
+        self._start_entrypoint(places)
+
+    def launch_job(self, settings: KubeflowConfig, step: StepConfig, image: str) -> None:
+        """Makes the step launch a training job, whose pods get what the step would get."""
+        pods = step.model_dump(mode="json", exclude={"retries", "cache"})
+        job = {
+            "workers": settings.workers,
+            "image": image,
+            "step": pods | {"image_pull_secrets": list(settings.image_pull_secrets)},
+        }
+        self.container["args"] += [JOB_FLAG, json.dumps(job)]
+
+    def _start_entrypoint(self, places: Mapping[str, Sequence[Sequence[str]]]) -> None:
+        arguments = self.container["args"]
+        # TFX's, written before the parameters came.
+        inputs_spec = arguments.index(INPUTS_SPEC_FLAG) + 1
+        arguments[inputs_spec] = json.dumps(self.component["inputDefinitions"])
+        arguments += [OUTPUTS_SPEC_FLAG, json.dumps(self.component["outputDefinitions"])]
+        if places:
+            arguments += [PLACES_FLAG, json.dumps(places)]
+        self.container["command"] = list(ENTRYPOINT)
+
+    def _add_input(self, own_name: str, kind: str, name: str) -> None:
+        definitions = self.component.setdefault("inputDefinitions", {})
+        definitions.setdefault("parameters", {})[own_name] = {"parameterType": kind}
+        inputs = self.task.setdefault("inputs", {}).setdefault("parameters", {})
+        inputs[own_name] = {"componentInputParameter": name}
+
+
+def _declare_parameters(parameters: Sequence[RunParameter]) -> dict[str, Any]:
+    declared: dict[str, Any] = {
+        name: {"parameterType": "STRING", "defaultValue": "", "description": description}
+        for name, description in STATE_DESCRIPTIONS.items()
+    }
+    for parameter in parameters:
+        declared[parameter.name] = {
+            "parameterType": parameter.kind,
+            "defaultValue": parameter.default,
+            "description": parameter.description,
+        }
+    return declared
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,12 +265,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", default="pipeline.yaml", help="the file to write")
     options = parser.parse_args(arguments)
     try:
-        recipe = load_recipe(Path(options.config))
+        compiled = compile_recipe(load_recipe(Path(options.config)), options.image, options.root)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    specification = compile_recipe(recipe, options.image, options.root)
-    Path(options.output).write_text(yaml.safe_dump(specification, sort_keys=True))
+    compiled.write(Path(options.output))
     print(f"wrote {options.output}")
     return 0
 

@@ -60,7 +60,8 @@ class TrainerConfig(BaseModel):
         head: `softmax`, or `sigmoid` for exactly two classes.
         dropout: Fraction of the embedding dropped in training.
         label_smoothing: Probability mass spread over all classes, 0 for none.
-        batch_size: Images per step.
+        batch_size: Images per step, of all workers and GPUs together: a recipe means the same
+            however many train. It has to be a multiple of their number.
         seed: Seed of initial weights, order, augmentation and dropout.
         augmentation: Random variation of training images.
         head_epochs: Passes over the data with the backbone frozen.

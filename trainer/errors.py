@@ -15,3 +15,7 @@ class WeightsError(TrainerError):
 
 class PretrainingError(TrainerError):
     """The letters cannot be rendered or learned."""
+
+
+class DistributionError(TrainerError):
+    """Several workers or GPUs cannot train together."""

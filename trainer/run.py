@@ -1,6 +1,7 @@
 """The function that TFX's Trainer calls: `trainer.run.run_fn`."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import tensorflow_transform as tft
 
 from serving.signatures import export
 from trainer.config import TrainerConfig
+from trainer.distribution import CLUSTER_VARIABLE, create_strategy, divide, read_cluster
 from trainer.engines import keras_engine
 from trainer.errors import TrainerError
 from trainer.input import eval_batches, read_examples, read_image_shape, train_batches
@@ -35,6 +37,10 @@ def run_fn(fn_args: Any) -> None:
     """
     config = TrainerConfig(**_section(fn_args.custom_config, "trainer"))
     transform_config = TransformConfig(**_section(fn_args.custom_config, "transform"))
+    cluster = read_cluster(os.environ.get(CLUSTER_VARIABLE))
+    # First of all: TensorFlow joins the other workers before it computes anything.
+    strategy = create_strategy(cluster)
+    share = divide(config, cluster, strategy)
     keras.utils.set_random_seed(config.seed)
     transform_output = tft.TFTransformOutput(fn_args.transform_output)
     shape = read_image_shape(fn_args.train_files)
@@ -43,11 +49,16 @@ def run_fn(fn_args: Any) -> None:
     run_folder = Path(fn_args.model_run_dir)
     history = keras_engine.train(
         model,
-        train_batches(read_examples(fn_args.train_files, shape), config),
-        eval_batches(read_examples(fn_args.eval_files, shape), config),
+        train_batches(share.of(read_examples(fn_args.train_files, shape)), share.config),
+        eval_batches(share.of(read_examples(fn_args.eval_files, shape)), share.config),
         config,
         log_folder=run_folder,
+        replicas=keras_engine.Replicas(strategy, cluster) if strategy else None,
     )
+    if not cluster.is_chief:
+        # TFX asks for it on every worker.
+        Path(fn_args.serving_model_dir).mkdir(parents=True, exist_ok=True)
+        return
     export(model, transform_output, transform_config, fn_args.serving_model_dir)
     _write_json(run_folder / HISTORY_FILE, history.to_dict(config.model_dump(mode="json")))
 

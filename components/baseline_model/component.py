@@ -1,15 +1,14 @@
 """Wiring of BaselineModel."""
 
-from pathlib import Path
-
 from tfx.dsl.components.base import base_component, executor_spec
 from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from components.baseline_model.executor import Executor
-from components.fingerprint import model_digest
-from components.serving_folder import newest_version
+from components.served import served_version
+
+__all__ = ["BaselineModel", "BaselineModelSpec", "served_version"]
 
 
 class BaselineModelSpec(ComponentSpec):
@@ -30,7 +29,7 @@ class BaselineModel(base_component.BaseComponent):
     run and which knows what was blessed, not what is served.
 
     Args:
-        destination: The serving folder, the same that Pusher pushes to.
+        destination: The serving folder, a path or URI, the same that Pusher pushes to.
         served: What is served, as `served_version` gives it; part of the cache key, so that the
             node runs again when another version is served.
     """
@@ -43,9 +42,3 @@ class BaselineModel(base_component.BaseComponent):
             destination=destination, served=served, model=Channel(type=standard_artifacts.Model)
         )
         super().__init__(spec=spec)
-
-
-def served_version(destination: str) -> str:
-    """Names what is served: version and content digest, or `none`."""
-    served = newest_version(Path(destination))
-    return f"{served.version}:{model_digest(served.path)}" if served else "none"

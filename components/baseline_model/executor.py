@@ -1,6 +1,5 @@
 """What BaselineModel does."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,8 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from components.fingerprint import WARMUP_FOLDER
 from components.model_artifact import serving_model
-from components.serving_folder import newest_version
+from components.served import open_place
 
 
 class Executor(base_executor.BaseExecutor):
@@ -24,8 +22,8 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         model = artifact_utils.get_single_instance(output_dict["model"])
         Path(model.uri).mkdir(parents=True, exist_ok=True)
-        served = newest_version(Path(exec_properties["destination"]))
+        place = open_place(exec_properties["destination"])
+        served = place.newest()
         if served:
-            ignored = shutil.ignore_patterns(WARMUP_FOLDER)
-            shutil.copytree(served.path, serving_model([model]), ignore=ignored)
+            place.copy(served, serving_model([model]))
         model.set_int_custom_property("served_version", served.version if served else 0)

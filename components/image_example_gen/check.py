@@ -2,14 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from components.image_example_gen.config import DataConfig
 from components.image_example_gen.errors import DataClassesError, DataLocationError
-from components.image_example_gen.files import resolve_image
-from components.image_example_gen.rejection import RowRejectedError
-from components.image_example_gen.rows import Row, class_folders, list_rows, normalize_label
+from components.image_example_gen.folder import DataFolder, open_folder
+from components.image_example_gen.rows import Row, list_rows, normalize_label
 
 _NAMED: Final = 5
 
@@ -30,16 +28,17 @@ def check(config: DataConfig) -> DataOverview:
         DataClassesError: There are no rows, fewer than two classes, or a class has too few
             images to be split.
     """
-    rows = list(list_rows(config))
+    folder = open_folder(config)
+    rows = list(list_rows(config, folder))
     paths: dict[str, set[str]] = {}
     if config.format == "folders":
-        paths = {normalize_label(folder.name): set() for folder in class_folders(config)}
+        paths = {normalize_label(name): set() for name in folder.list_classes()}
     for row in rows:
         if row.label and not row.problem:
             paths.setdefault(row.label, set()).add(os.path.normpath(row.image_path))
     overview = DataOverview(len(rows), {label: len(paths[label]) for label in sorted(paths)})
     _check_classes(overview, config)
-    _check_any_image(rows, config)
+    _check_any_image(rows, config, folder)
     _check_class_sizes(overview, config)
     return overview
 
@@ -51,7 +50,7 @@ def _label_field(config: DataConfig) -> str:
 def _place(config: DataConfig) -> str:
     if config.format == "folders":
         return repr(str(config.path))
-    return repr(str(config.path / config.csv_file))
+    return repr(f"{config.path}/{config.csv_file}")
 
 
 def _check_classes(overview: DataOverview, config: DataConfig) -> None:
@@ -68,9 +67,8 @@ def _check_classes(overview: DataOverview, config: DataConfig) -> None:
     raise DataClassesError(f"{_label_field(config)}: {_place(config)} has {fault}; {remedy}")
 
 
-def _check_any_image(rows: Sequence[Row], config: DataConfig) -> None:
-    root = config.path.resolve()
-    if any(_exists(root, row.image_path) for row in rows):
+def _check_any_image(rows: Sequence[Row], config: DataConfig, folder: DataFolder) -> None:
+    if any(folder.has_image(row.image_path) for row in rows):
         return
     first = rows[0].image_path
     field = "data.image_column" if config.format == "csv" else "data.path"
@@ -78,13 +76,6 @@ def _check_any_image(rows: Sequence[Row], config: DataConfig) -> None:
         f"{field}: no image of {_place(config)} exists (first: {first!r}); "
         f"paths should be relative to data.path, {str(config.path)!r}"
     )
-
-
-def _exists(root: Path, image_path: str) -> bool:
-    try:
-        return resolve_image(root, image_path).is_file()
-    except (RowRejectedError, OSError):
-        return False
 
 
 def _check_class_sizes(overview: DataOverview, config: DataConfig) -> None:

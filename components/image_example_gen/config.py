@@ -2,10 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
+from components.object_store.location import checked_uri, is_uri
 from transform.features import IMAGE_XF, LABEL_XF, RESERVED
 
 DataFormat = Literal["csv", "folders"]
@@ -14,11 +15,21 @@ _FEATURE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _TAKEN: Final = RESERVED | {IMAGE_XF, LABEL_XF}
 
 
+def _read_path(value: Any) -> Path | str:
+    if isinstance(value, Path):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} does not do: give a folder, or a URI of an object store")
+    return checked_uri(value) if is_uri(value) else Path(value)
+
+
 class DataConfig(BaseModel):
     """Where the images and their labels are, and how they are split.
 
     Args:
-        path: The data folder. Image paths are relative to it and may not leave it.
+        path: The data folder: one of this machine, or a URI such as s3://bucket/folder (gs://,
+            minio://), which is copied to the folder that DARKROOM_SCRATCH names, else among the
+            temporary files. Image paths are relative to it and may not leave it.
         format: `csv` reads `csv_file`, one image a row. `folders` takes one folder per class:
             its name is the label, every file in it, at any depth, is a row. Hidden files,
             Thumbs.db, desktop.ini and files beside the class folders are passed over, and linked
@@ -40,7 +51,7 @@ class DataConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Path
+    path: Annotated[Path | str, PlainValidator(_read_path)]
     format: DataFormat = "csv"
     csv_file: str = "labels.csv"
     image_column: str = "image_path"

@@ -1,5 +1,7 @@
 """Runs the ingest and fills the two output artifacts."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from tfx.components.util import examples_utils
@@ -11,7 +13,9 @@ from tfx.types.artifact import Artifact
 
 from components.image_example_gen.check import check
 from components.image_example_gen.config import DataConfig
+from components.image_example_gen.folder import open_folder
 from components.image_example_gen.quarantine import IngestSummary, read_summary
+from components.image_example_gen.rows import list_rows
 from components.image_example_gen.split import EVAL, SPLITS, TRAIN
 from components.image_example_gen.transforms import build_ingest
 
@@ -20,6 +24,9 @@ class Executor(BaseBeamExecutor):
     """Reads all rows once, writes examples and quarantine.
 
     The same input gives the same examples in the same split; their order in the files may differ.
+    Data in an object store are copied here first (`components.object_store.scratch_copy`): tens of
+    thousands of small images come many at a time and are there at the next attempt, which a Beam
+    worker that reads them row by row could not offer.
     """
 
     def Do(
@@ -44,9 +51,17 @@ class Executor(BaseBeamExecutor):
         split_uris = {s: artifact_utils.get_split_uri([examples], s) for s in SPLITS}
         for uri in (*split_uris.values(), quarantine.uri):
             fileio.makedirs(uri)
-        with self._make_beam_pipeline() as pipeline:
-            build_ingest(pipeline, config, split_uris, quarantine.uri)
+        with _on_disk(config) as local, self._make_beam_pipeline() as pipeline:
+            build_ingest(pipeline, local, split_uris, quarantine.uri)
         _describe(examples, quarantine, read_summary(quarantine.uri))
+
+
+@contextlib.contextmanager
+def _on_disk(config: DataConfig) -> Iterator[DataConfig]:
+    """The configuration with a data folder of this machine, for the time of the context."""
+    folder = open_folder(config)
+    with folder.on_disk(lambda: (row.image_path for row in list_rows(config, folder))) as path:
+        yield config.model_copy(update={"path": path})
 
 
 def _describe(examples: Artifact, quarantine: Artifact, summary: IngestSummary) -> None:

@@ -2,17 +2,13 @@
 
 import csv
 import io
-import os
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, NoReturn
 
 from components.image_example_gen.config import DataConfig
 from components.image_example_gen.errors import DataLocationError
-
-_LITTER: Final = frozenset(("thumbs.db", "desktop.ini"))
+from components.image_example_gen.folder import DataFolder, open_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,42 +32,23 @@ class Row:
     problem: str = ""
 
 
-def list_rows(config: DataConfig) -> Iterator[Row]:
+def list_rows(config: DataConfig, folder: DataFolder | None = None) -> Iterator[Row]:
     """All rows in a fixed order.
+
+    Args:
+        config: The recipe's `data` section.
+        folder: Its data folder, where that is open already.
 
     Raises:
         DataLocationError: The folder, the CSV or a column is missing, or the CSV is unreadable.
     """
-    if not config.path.is_dir():
-        raise DataLocationError(
-            f"data.path: folder {str(config.path)!r} does not exist; "
-            "give a local or mounted folder, relative to the current directory"
-        )
-    return _csv_rows(config) if config.format == "csv" else _folder_rows(config)
+    folder = folder or open_folder(config)
+    folder.check_exists()
+    return _csv_rows(config, folder) if config.format == "csv" else _folder_rows(folder)
 
 
-def read_csv_bytes(config: DataConfig) -> bytes:
-    """The CSV as stored.
-
-    Raises:
-        DataLocationError: It is missing or unreadable.
-    """
-    try:
-        return (config.path / config.csv_file).read_bytes()
-    except FileNotFoundError:
-        hint = "name the file in data.csv_file, or set data.format: folders"
-        raise DataLocationError(
-            f"data.csv_file: {config.csv_file!r} does not exist in {str(config.path)!r}; {hint}"
-        ) from None
-    except OSError as error:
-        raise DataLocationError(
-            f"data.csv_file: {config.csv_file!r} cannot be read ({error.strerror}); "
-            "it should be a readable file"
-        ) from None
-
-
-def _csv_rows(config: DataConfig) -> Iterator[Row]:
-    records = _records(config)
+def _csv_rows(config: DataConfig, folder: DataFolder) -> Iterator[Row]:
+    records = _records(config, folder)
     header = [name.strip() for name in next(records, [])]
     _check_header(header, config)
     column = {name: header.index(name) for name in config.columns}
@@ -80,9 +57,9 @@ def _csv_rows(config: DataConfig) -> Iterator[Row]:
             yield _csv_row(number, cells, len(header), column, config)
 
 
-def _records(config: DataConfig) -> Iterator[list[str]]:
+def _records(config: DataConfig, folder: DataFolder) -> Iterator[list[str]]:
     # strict: without it a quote that is never closed swallows all rows after it, unseen.
-    reader = csv.reader(io.StringIO(_csv_text(config), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(_csv_text(config, folder), newline=""), strict=True)
     try:
         yield from reader
     except csv.Error as error:
@@ -92,8 +69,8 @@ def _records(config: DataConfig) -> Iterator[list[str]]:
         ) from None
 
 
-def _csv_text(config: DataConfig) -> str:
-    content = read_csv_bytes(config)
+def _csv_text(config: DataConfig, folder: DataFolder) -> str:
+    content = folder.read_csv()
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -144,38 +121,6 @@ def normalize_label(text: str) -> str:
     return unicodedata.normalize("NFC", text.strip())
 
 
-def _folder_rows(config: DataConfig) -> Iterator[Row]:
-    paths = (path for folder in class_folders(config) for path in _files_below(folder))
-    for number, path in enumerate(paths, start=1):
-        relative = path.relative_to(config.path)
-        yield Row(number, relative.as_posix(), normalize_label(relative.parts[0]))
-
-
-def class_folders(config: DataConfig) -> list[Path]:
-    """The class folders in order, empty ones too.
-
-    Raises:
-        DataLocationError: The data folder may not be read.
-    """
-    try:
-        children = list(config.path.iterdir())
-    except OSError as error:
-        _refuse_folder(error)
-    return sorted(path for path in children if path.is_dir() and not _is_litter(path.name))
-
-
-def _files_below(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder, onerror=_refuse_folder):
-        folders[:] = sorted(name for name in folders if not _is_litter(name))
-        yield from (Path(parent, name) for name in sorted(files) if not _is_litter(name))
-
-
-def _refuse_folder(error: OSError) -> NoReturn:
-    raise DataLocationError(
-        f"data.path: folder {str(error.filename)!r} cannot be read ({error.strerror}); "
-        "make it readable, or move it away"
-    ) from error
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.lower() in _LITTER
+def _folder_rows(folder: DataFolder) -> Iterator[Row]:
+    for number, path in enumerate(folder.list_images(), start=1):
+        yield Row(number, path, normalize_label(path.partition("/")[0]))

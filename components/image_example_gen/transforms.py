@@ -7,6 +7,7 @@ once.
 
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import apache_beam as beam
@@ -43,7 +44,7 @@ class LoadRows(beam.DoFn):
     def setup(self) -> None:
         """Reads the configuration, once a worker."""
         self._config = DataConfig.model_validate_json(self._config_json)
-        self._root = self._config.path.resolve()
+        self._root = Path(self._config.path).resolve()
 
     def process(self, row: Row) -> Iterator[beam.pvalue.TaggedOutput]:
         """Loads one row."""
@@ -86,7 +87,7 @@ def build_ingest(
 
     Args:
         pipeline: The pipeline.
-        config: The recipe's `data` section.
+        config: The recipe's `data` section, with a folder of this machine as path.
         split_uris: Folder by split, for TFRecord files of tf.Examples (gzip).
         quarantine_uri: Folder for quarantine.jsonl and summary.json.
     """

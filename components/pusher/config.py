@@ -2,12 +2,15 @@
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from components.object_store.location import checked_uri, is_uri
+
 
 class PushConfig(BaseModel):
     """Where a blessed model goes.
 
     Args:
-        destination: The folder that the model server polls; versions become folders in it.
+        destination: The folder that the model server polls; versions become folders in it. One of
+            this machine, or a URI such as s3://bucket/models/digits (gs://, minio://).
         model_name: Name under which the model is served.
         warmup_batch_sizes: A warm-up request of each size is written beside the model, so that
             the first caller does not pay for the first call.
@@ -22,9 +25,7 @@ class PushConfig(BaseModel):
     @field_validator("destination")
     @classmethod
     def _is_a_folder(cls, value: str) -> str:
-        if "://" in value:
-            raise ValueError("only a folder of this machine or a mounted volume works so far")
-        return value
+        return checked_uri(value) if is_uri(value) else value
 
     @field_validator("warmup_batch_sizes")
     @classmethod

@@ -11,7 +11,8 @@ from components.example_images import read_images
 from components.fingerprint import model_digest
 from components.model_artifact import serving_model
 from components.pusher.config import PushConfig
-from components.serving_folder import ServedVersion, add_version, newest_version
+from components.served import open_place
+from components.serving_folder import ServedVersion
 from serving.warmup import write_warmup_requests
 
 PushState = Literal["pushed", "unchanged", "not_blessed"]
@@ -29,20 +30,20 @@ class Executor(base_executor.BaseExecutor):
         push = PushConfig.model_validate_json(exec_properties["push"])
         pushed = artifact_utils.get_single_instance(output_dict["pushed_model"])
         Path(pushed.uri).mkdir(parents=True, exist_ok=True)
-        served = newest_version(Path(push.destination))
+        place = open_place(push.destination)
+        served = place.newest()
         refusal = _refusal(input_dict)
         if refusal:
             _mark(pushed, "not_blessed", served, refusal)
             return
         model = serving_model(input_dict["model"])
-        if served and model_digest(served.path) == model_digest(model):
+        if served and place.digest(served) == model_digest(model):
             _mark(pushed, "unchanged", served, f"version {served.version} is this very model")
             return
         images = read_images(
             input_dict["examples"], "eval", max(push.warmup_batch_sizes, default=0)
         )
-        added = add_version(
-            Path(push.destination),
+        added = place.add(
             model,
             lambda copy: write_warmup_requests(
                 copy, push.model_name, [image.encoded for image in images], push.warmup_batch_sizes

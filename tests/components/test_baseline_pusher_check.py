@@ -8,10 +8,10 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tfx.types import standard_artifacts
 
 from components.baseline_model import executor as baseline_model
-from components.baseline_model.component import served_version
 from components.fingerprint import model_digest
 from components.pusher import executor as pusher
 from components.pusher.config import PushConfig
+from components.served import served_version
 from components.serving_check import executor as serving_check
 from serving.client import Prediction
 from tests import brightness
@@ -44,7 +44,7 @@ def blessing(kind, folder, blessed, reason=""):
 
 @pytest.fixture
 def push(tmp_path, model, examples):
-    def run(model_blessed=1, infra_blessed=1):
+    def run(model_blessed=1, infra_blessed=1, destination=tmp_path / "serving"):
         inputs = {
             "model": [model],
             "examples": [examples],
@@ -56,7 +56,7 @@ def push(tmp_path, model, examples):
             ],
         }
         pushed = make_artifact(standard_artifacts.PushedModel, tmp_path / "pushed")
-        config = PushConfig(destination=str(tmp_path / "serving"), model_name="brightness")
+        config = PushConfig(destination=str(destination), model_name="brightness")
         pusher.Executor().Do(inputs, {"pushed_model": [pushed]}, {"push": config.model_dump_json()})
         return pushed
 
@@ -115,6 +115,26 @@ def test_the_baseline_is_a_copy_of_what_is_served_or_empty(push, tmp_path, model
     assert served_version(str(tmp_path / "serving")).endswith(own)
 
 
+def test_an_object_store_is_pushed_to_and_read_from_like_a_folder(push, bucket, tmp_path, model):
+    uri = "s3://bucket/models/brightness"
+    first = push(destination=uri)
+    version = first.get_int_custom_property("pushed_version")
+    assert first.get_string_custom_property("push_state") == "pushed"
+    assert first.get_string_custom_property("pushed_destination") == f"{uri}/{version}"
+    stored = bucket.objects("bucket")
+    assert f"models/brightness/{version}/assets.extra/tf_serving_warmup_requests" in stored
+    second = push(destination=uri)
+    assert second.get_string_custom_property("push_state") == "unchanged"
+    assert bucket.objects("bucket") == stored
+    copy = run_baseline(tmp_path / "copy", uri)
+    assert copy.get_int_custom_property("served_version") == version
+    own = model_digest(serving_check.serving_model([model]))
+    assert model_digest(tmp_path / "copy" / "Format-Serving") == own
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["Format-Serving"]
+    assert tf.saved_model.load(str(tmp_path / "copy" / "Format-Serving"))
+    assert served_version(uri) == f"{version}:{own}"
+
+
 def test_a_model_that_serves_as_it_computes_is_blessed(tmp_path, model, examples):
     infra = make_artifact(standard_artifacts.InfraBlessing, tmp_path / "blessing")
     serving_check.Executor().Do(
@@ -158,11 +178,6 @@ def test_differences_are_named(served, difference):
     found = serving_check.compare([prediction(0.9)], served)
     assert difference in found
     assert bool(found) == bool(difference)
-
-
-def test_a_destination_that_is_a_uri_is_refused():
-    with pytest.raises(ValueError, match="folder of this machine"):
-        PushConfig(destination="gs://bucket/models")
 
 
 def test_the_push_config_survives_json():

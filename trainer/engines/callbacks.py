@@ -42,13 +42,17 @@ class EpochLog(keras.callbacks.Callback):
         history: Gets one record an epoch.
         phase: The phase that is being trained.
         total_epochs: Epochs of all phases, for the line's "3/12".
+        reports: Whether the user is told; of several workers, the chief does it.
     """
 
-    def __init__(self, history: History, phase: Phase, total_epochs: int) -> None:
+    def __init__(
+        self, history: History, phase: Phase, total_epochs: int, reports: bool = True
+    ) -> None:
         super().__init__()
         self._history = history
         self._phase = phase
         self._total_epochs = total_epochs
+        self._reports = reports
         self._started = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -68,7 +72,8 @@ class EpochLog(keras.callbacks.Callback):
             seconds=round(time.monotonic() - self._started, 3),
         )
         self._history.epochs.append(record)
-        PROGRESS.info(format_epoch(record, self._total_epochs))
+        if self._reports:
+            PROGRESS.info(format_epoch(record, self._total_epochs))
 
 
 def format_epoch(record: EpochRecord, total_epochs: int) -> str:

@@ -3,7 +3,6 @@
 import importlib.util
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,12 +10,12 @@ import keras
 import tensorflow as tf
 
 from trainer.config import TrainerConfig
+from trainer.distribution import STALL_SECONDS, Cluster, Watchdog
+from trainer.engines import replicated
 from trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest
 from trainer.errors import TrainerError
 from trainer.history import History, Phase
 from trainer.model import BACKBONE
-
-LabelEncoder = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 class PhasePlan(NamedTuple):
@@ -36,12 +35,27 @@ def plan_phases(config: TrainerConfig) -> list[PhasePlan]:
     return [plan for plan in plans if plan.epochs > 0]
 
 
+class Replicas(NamedTuple):
+    """How several replicas train one model; the batches are this worker's share.
+
+    Attributes:
+        strategy: What `trainer.distribution.create_strategy` returned.
+        cluster: The workers.
+        stall_seconds: Longest time without progress before this worker gives up.
+    """
+
+    strategy: tf.distribute.Strategy
+    cluster: Cluster
+    stall_seconds: float = STALL_SECONDS
+
+
 def train(
     model: keras.Model,
     train_batches: tf.data.Dataset,
     eval_batches: tf.data.Dataset,
     config: TrainerConfig,
     log_folder: Path | None = None,
+    replicas: Replicas | None = None,
 ) -> History:
     """Trains `model` in place; it ends with the weights of the epoch with the lowest `val_loss`.
 
@@ -51,36 +65,22 @@ def train(
         eval_batches: Likewise, never augmented.
         config: The recipe's `trainer` section.
         log_folder: Where TensorBoard's events go, if TensorBoard is installed.
+        replicas: Who else trains it; None: nobody.
 
     Returns:
         Losses, accuracies and seconds of every epoch.
 
     Raises:
         TrainerError: No epoch ended with a finite `val_loss`.
+        DistributionError: Another worker was lost.
     """
     started = time.monotonic()
-    encode = _label_encoder(model)
-    train_batches, eval_batches = train_batches.map(encode), eval_batches.map(encode)
-    plans = plan_phases(config)
     history, keep_best = History(), KeepBest(config.early_stopping_patience)
-    total = sum(plan.epochs for plan in plans)
-    for plan in plans:
-        set_trainable(model, plan.phase, config)
-        _compile(model, plan, config)
-        _make_variables(model)
-        model.fit(
-            train_batches,
-            validation_data=eval_batches,
-            epochs=plan.epochs,
-            verbose=0,
-            callbacks=[
-                CosineDecay(plan.learning_rate, plan.epochs),
-                # Before those that look at the weights: at an epoch's end it puts the average in.
-                *_weight_average(config),
-                EpochLog(history, plan.phase, total),
-                keep_best,
-                *_tensorboard(log_folder, plan.phase),
-            ],
+    if replicas is None:
+        _fit_alone(model, train_batches, eval_batches, config, log_folder, history, keep_best)
+    else:
+        _fit_together(
+            model, train_batches, eval_batches, config, log_folder, history, keep_best, replicas
         )
     if not math.isfinite(history.best.val_loss):
         raise TrainerError(
@@ -91,6 +91,86 @@ def train(
     keep_best.restore(model)
     history.seconds = time.monotonic() - started
     return history
+
+
+def _fit_alone(
+    model: keras.Model,
+    train_batches: tf.data.Dataset,
+    eval_batches: tf.data.Dataset,
+    config: TrainerConfig,
+    log_folder: Path | None,
+    history: History,
+    keep_best: KeepBest,
+) -> None:
+    encode = _label_encoder(model)
+
+    def encoded(batches: tf.data.Dataset) -> tf.data.Dataset:
+        return batches.map(lambda images, labels: (images, encode(labels)))
+
+    train_batches, eval_batches = encoded(train_batches), encoded(eval_batches)
+    for plan in plan_phases(config):
+        set_trainable(model, plan.phase, config)
+        _compile(model, plan, config)
+        _make_variables(model)
+        model.fit(
+            train_batches,
+            validation_data=eval_batches,
+            epochs=plan.epochs,
+            verbose=0,
+            callbacks=_callbacks(plan, config, log_folder, history, keep_best),
+        )
+
+
+def _fit_together(
+    model: keras.Model,
+    train_batches: tf.data.Dataset,
+    eval_batches: tf.data.Dataset,
+    config: TrainerConfig,
+    log_folder: Path | None,
+    history: History,
+    keep_best: KeepBest,
+    replicas: Replicas,
+) -> None:
+    strategy, is_chief = replicas.strategy, replicas.cluster.is_chief
+    watchdog = Watchdog(replicas.stall_seconds)
+    with watchdog.watching():
+        together = replicated.replicate(model, strategy)
+        for plan in plan_phases(config):
+            set_trainable(together, plan.phase, config)
+            with strategy.scope():
+                _compile(together, plan, config)
+            folder = log_folder if is_chief else None
+            callbacks = _callbacks(plan, config, folder, history, keep_best, is_chief)
+            replicated.fit(
+                together,
+                strategy,
+                train_batches,
+                eval_batches,
+                _label_encoder(model),
+                config,
+                plan.epochs,
+                callbacks,
+                watchdog,
+            )
+
+
+def _callbacks(
+    plan: PhasePlan,
+    config: TrainerConfig,
+    log_folder: Path | None,
+    history: History,
+    keep_best: KeepBest,
+    is_chief: bool = True,
+) -> list[keras.callbacks.Callback]:
+    total = sum(each.epochs for each in plan_phases(config))
+    return [
+        CosineDecay(plan.learning_rate, plan.epochs),
+        # Before those that look at the weights: at an epoch's end it puts the average in.
+        *_weight_average(config),
+        EpochLog(history, plan.phase, total, reports=is_chief),
+        keep_best,
+        *_tensorboard(log_folder, plan.phase),
+    ]
 
 
 def set_trainable(model: keras.Model, phase: Phase, config: TrainerConfig) -> None:
@@ -144,14 +224,14 @@ def _weight_average(config: TrainerConfig) -> list[keras.callbacks.Callback]:
     return [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)]
 
 
-def _label_encoder(model: keras.Model) -> LabelEncoder:
+def _label_encoder(model: keras.Model) -> replicated.LabelEncoder:
     """int64 labels [N] to what the loss compares: one-hot [N, C], or float [N, 1] for sigmoid."""
     classes = model.output_shape[-1]
 
-    def encode(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def encode(labels: tf.Tensor) -> tf.Tensor:
         if classes == 1:
-            return images, tf.cast(labels[:, tf.newaxis], tf.float32)
-        return images, tf.one_hot(labels, classes)
+            return tf.cast(labels[:, tf.newaxis], tf.float32)
+        return tf.one_hot(labels, classes)
 
     return encode
 

@@ -1,0 +1,103 @@
+"""A data folder in an object store: looked at through its listing, copied here to be read."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from components.image_example_gen.config import DataConfig
+from components.image_example_gen.errors import DataLocationError
+from components.image_example_gen.litter import is_litter
+from components.image_example_gen.rejection import Reason
+from components.object_store import (
+    Location,
+    ObjectStore,
+    ObjectStoreError,
+    StoredObject,
+    scratch_copy,
+)
+
+
+class StoredFolder:
+    """A `DataFolder` in an object store; images are identified by what its listing says.
+
+    The listing is read once, so that all answers are about the same moment.
+    """
+
+    def __init__(self, config: DataConfig) -> None:
+        self._uri = str(config.path)
+        self._csv_file = config.csv_file
+        with _named():
+            self._store = ObjectStore(Location.parse(self._uri))
+
+    @cached_property
+    def _objects(self) -> dict[str, StoredObject]:
+        with _named():
+            return self._store.list_objects()
+
+    @cached_property
+    def _images(self) -> list[str]:
+        names = (name for name in self._objects if "/" in name)
+        return sorted(
+            (name for name in names if not any(map(is_litter, name.split("/")))), key=_walk_order
+        )
+
+    def check_exists(self) -> None:
+        """See `DataFolder`."""
+        if not self._objects:
+            raise DataLocationError(
+                f"data.path: there is nothing at {self._uri!r}; correct it, or upload the data"
+            )
+
+    def read_csv(self) -> bytes:
+        """See `DataFolder`."""
+        if self._csv_file not in self._objects:
+            raise DataLocationError(
+                f"data.csv_file: {self._csv_file!r} does not exist in {self._uri!r}; "
+                "name the file in data.csv_file, or set data.format: folders"
+            )
+        with _named():
+            return self._store.read(self._csv_file)
+
+    def list_classes(self) -> list[str]:
+        """See `DataFolder`; an object store has no empty folders."""
+        return sorted({name.partition("/")[0] for name in self._images})
+
+    def list_images(self) -> Iterator[str]:
+        """See `DataFolder`."""
+        return iter(self._images)
+
+    def has_image(self, image_path: str) -> bool:
+        """See `DataFolder`."""
+        return os.path.normpath(image_path) in self._objects
+
+    def identify(self, paths: Sequence[str]) -> Iterator[bytes]:
+        """See `DataFolder`."""
+        for path in paths:
+            found = self._objects.get(os.path.normpath(path))
+            state = f"{found.size} {found.tag}" if found else Reason.MISSING_FILE.value
+            yield b"%s\0%s\n" % (os.fsencode(path), state.encode())
+
+    @contextlib.contextmanager
+    def on_disk(self, list_paths: Callable[[], Iterable[str]]) -> Iterator[Path]:
+        """See `DataFolder`; nothing but the images needed and the CSV is copied."""
+        needed = {os.path.normpath(path) for path in list_paths()} | {self._csv_file}
+        with contextlib.ExitStack() as stack:
+            with _named():
+                path = stack.enter_context(scratch_copy(self._uri, needed.__contains__))
+            yield path
+
+
+def _walk_order(name: str) -> tuple[tuple[bool, str], ...]:
+    """Orders names as a walk through folders does: the files of each, then its folders."""
+    *folders, file = name.split("/")
+    return (*((True, folder) for folder in folders), (False, file))
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except ObjectStoreError as error:
+        raise DataLocationError(f"data.path: {error}") from error

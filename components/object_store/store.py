@@ -1,0 +1,235 @@
+"""One folder of an object store, through fsspec; every error in one line."""
+
+import base64
+import contextlib
+import functools
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from components.object_store.errors import ObjectStoreError, explain, store_code
+from components.object_store.location import Location
+
+THREADS: Final = 32
+"""Transfers at a time: most of a small object's time is waiting for the store."""
+
+PART_BYTES: Final = 5 * 2**20
+"""Of an upload; the least that S3 takes. Objects of less than two parts go in one piece."""
+
+_NOTE: Final = "darkroom"
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
+_TAKEN: Final = frozenset(("409", "412", "ConditionalRequestConflict", "PreconditionFailed"))
+_UNKNOWN: Final = frozenset(("501", "NotImplemented"))
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as a listing shows it.
+
+    Attributes:
+        name: Relative to the folder.
+        size: In bytes.
+        tag: Another one whenever the content is another: ETag, or Google's generation.
+        md5: Digest of the content in hexadecimal, or empty. S3's ETag looks like one and is none
+            where the bucket encrypts with its own keys.
+        written: When it was written, in seconds since 1970 by the store's clock.
+    """
+
+    name: str
+    size: int
+    tag: str
+    md5: str
+    written: float = 0.0
+
+
+class ObjectStore:
+    """A folder of an object store.
+
+    Args:
+        location: The folder; it need not exist.
+
+    Raises:
+        ObjectStoreError: In each method, where the store cannot be used as asked.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        with _explained(location):
+            self._files = _open_files(location)
+
+    def list_objects(self, below: str = "") -> dict[str, StoredObject]:
+        """All objects by name; markers of empty folders are none.
+
+        Args:
+            below: Only those in this folder in the folder.
+        """
+        folder = self.location.join(below) if below else self.location
+        prefix = f"{folder.key}/" if folder.key else ""
+        with _explained(self.location._replace(key="")):
+            found = self._files.find(self.location.bucket, prefix=prefix, detail=True)
+        start = len(self.location.path) + 1
+        objects = (_stored(name[start:], info) for name, info in found.items())
+        return {each.name: each for each in objects if each.name and each.name[-1] != "/"}
+
+    def describe(self, name: str) -> StoredObject:
+        """One object as it is now.
+
+        Raises:
+            ObjectChangedError: There is none.
+        """
+        with self._at(name) as path:
+            return _stored(name, self._files.info(path))
+
+    def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
+        """Content, or bytes `start` to `end` of it.
+
+        Raises:
+            ObjectChangedError: There is no such object, or it has not so many bytes.
+        """
+        with self._at(name) as path:
+            return bytes(self._files.cat_file(path, start=start, end=end))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Makes or replaces an object."""
+        with self._at(name) as path:
+            self._files.pipe_file(path, content)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Makes an object, and says whether it was this call that did.
+
+        By a conditional write. Where a store knows none, of two writers at the same moment both
+        may be told so, in spite of a look before and after.
+
+        Args:
+            content: Another one for each writer.
+        """
+        with self._at(name) as path:
+            if self._files.exists(path):
+                return False
+            try:
+                self._files.pipe_file(path, content, mode="create")
+            except Exception as error:
+                if isinstance(error, FileExistsError) or store_code(error) in _TAKEN:
+                    return False
+                if store_code(error) not in _UNKNOWN:
+                    raise
+                self._files.pipe_file(path, content)
+            return bytes(self._files.cat_file(path)) == content
+
+    def upload(self, name: str, path: Path, note: str = "") -> None:
+        """Makes or replaces an object with a file's content.
+
+        Args:
+            note: ASCII text kept with the object; `read_note` gives it back.
+        """
+        notes = {_NOTE: note} if note else {}
+        options: dict[str, Any] = {"max_concurrency": 2}
+        if notes:
+            options["metadata" if self.location.scheme == "gs" else "Metadata"] = notes
+        with self._at(name) as target:
+            self._files.put_file(str(path), target, chunksize=PART_BYTES, **options)
+
+    def read_note(self, name: str) -> str:
+        """What was noted when the object was uploaded, or an empty string."""
+        with self._at(name) as path, contextlib.suppress(KeyError):
+            return str(self._files.getxattr(path, _NOTE) or "")
+        return ""
+
+    def remove(self, name: str) -> None:
+        """Removes an object."""
+        with self._at(name) as path:
+            self._files.rm_file(path)
+
+    @contextlib.contextmanager
+    def _at(self, name: str) -> Iterator[str]:
+        location = self.location.join(name) if name else self.location
+        with _explained(location):
+            yield location.path
+
+
+def read_bytes(uri: str) -> bytes:
+    """Content of an object.
+
+    Raises:
+        ObjectStoreError: It cannot be read.
+    """
+    return ObjectStore(Location.parse(uri)).read("")
+
+
+def write_bytes(uri: str, content: bytes) -> None:
+    """Makes or replaces an object.
+
+    Raises:
+        ObjectStoreError: It cannot be written.
+    """
+    ObjectStore(Location.parse(uri)).write("", content)
+
+
+def in_parallel(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Does many transfers at a time; the first error ends them all."""
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        return list(pool.map(work, items))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _explained(location: Location) -> Iterator[None]:
+    try:
+        yield
+    except ObjectStoreError:
+        raise
+    except Exception as error:
+        raise explain(error, location) from error
+
+
+def _open_files(location: Location) -> Any:
+    if location.scheme == "minio" and not (
+        os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    ):
+        raise ObjectStoreError(
+            f"{location}: minio:// has no endpoint of its own; set AWS_ENDPOINT_URL"
+        )
+    settings = (f"{name}={os.environ[name]}" for name in sorted(os.environ) if _matters(name))
+    digest = hashlib.sha256("\0".join(settings).encode()).hexdigest()
+    return _connect("gs" if location.scheme == "gs" else "s3", os.getpid(), digest)
+
+
+def _matters(name: str) -> bool:
+    return name.startswith(("AWS_", "GOOGLE_", "GCSFS_", "STORAGE_"))
+
+
+@functools.lru_cache(maxsize=4)
+def _connect(protocol: str, process: int, settings: str) -> Any:
+    """One connection for a process and an environment: making it takes longer than its use."""
+    import fsspec
+
+    # No listing may come from before a change, and no connection from another environment.
+    options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
+    if protocol == "gs":
+        return fsspec.filesystem("gs", consistency="md5", **options)
+    return fsspec.filesystem("s3", config_kwargs={"max_pool_connections": THREADS}, **options)
+
+
+def _stored(name: str, info: dict[str, Any]) -> StoredObject:
+    etag = str(info.get("ETag", "")).strip('"')
+    md5 = etag if _MD5.fullmatch(etag) else ""
+    if encoded := info.get("md5Hash"):
+        md5 = base64.b64decode(encoded).hex()
+    modified = info.get("LastModified") or info.get("mtime")
+    return StoredObject(
+        name=name,
+        size=int(info["size"]),
+        tag=str(info.get("generation") or etag or info["size"]),
+        md5=md5,
+        written=modified.timestamp() if modified else 0.0,
+    )

@@ -1,0 +1,141 @@
+"""Trainer's step for several workers: the step launches a job, the job's pods do its work.
+
+The pods run the step's own command, with `--training_worker` added. They see neither what
+Kubeflow's launcher has copied for the step nor its files: on an object store each worker fetches
+the inputs itself, and the chief puts the outputs there; on a mounted volume they are there already.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from components.errors import ComponentError
+from components.object_store import (
+    download_folder,
+    is_uri,
+    read_bytes,
+    upload_folder,
+    write_bytes,
+)
+from kubeflow.executor_input import StepInput, write_step_output
+
+WORKER_FLAG: Final = "--training_worker"
+JOB_FLAG: Final = "--training_job"
+DEFAULT_SECONDS: Final = 7 * 24 * 3600
+_NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_POD_VARIABLES: Final = ("KFP_POD_NAME", "KFP_POD_UID")
+
+
+class WorkerError(ComponentError):
+    """A worker cannot do the step's work; the message says why."""
+
+
+def launch(step: StepInput, settings: Mapping[str, Any], arguments: Sequence[str]) -> None:
+    """Lets a training job do the work of the step, and writes what it says about its outputs.
+
+    Args:
+        step: What Kubeflow tells the step.
+        settings: `workers`, `image`, and `step`, what each pod gets.
+        arguments: The entrypoint's own arguments, for the workers.
+
+    Raises:
+        TrainingJobError: The job cannot be run, or failed.
+        WorkerError: The chief left no answer.
+    """
+    from kubeflow.training_job import Owner, build_training_job, run_training_job
+
+    answer = answer_location(step)
+    name = f"train-{hashlib.sha256(answer.encode()).hexdigest()[:24]}"
+    pod, uid = (os.environ.get(variable, "") for variable in _POD_VARIABLES)
+    seconds = settings["step"].get("timeout_seconds") or DEFAULT_SECONDS
+    manifest = build_training_job(
+        name,
+        _NAMESPACE_FILE.read_text().strip() if _NAMESPACE_FILE.exists() else "default",
+        settings["image"],
+        ["python", "-m", "kubeflow.entrypoint", *arguments, WORKER_FLAG],
+        settings["workers"],
+        settings["step"],
+        owner=Owner(pod, uid) if pod and uid else None,
+        deadline_seconds=seconds,
+    )
+    run_training_job(manifest, seconds)
+    step.output_file.parent.mkdir(parents=True, exist_ok=True)
+    step.output_file.write_bytes(_read_answer(answer))
+
+
+def run_as_worker(step: StepInput, work: Callable[[], None]) -> None:
+    """Does the work of the step as one of several workers.
+
+    Args:
+        step: What Kubeflow tells the step; its artifacts have local paths.
+        work: Runs the executor.
+
+    Raises:
+        ObjectStoreError: Inputs cannot be fetched, or outputs not be stored.
+    """
+    from trainer.distribution import CLUSTER_VARIABLE, read_cluster
+
+    is_chief = read_cluster(os.environ.get(CLUSTER_VARIABLE)).is_chief
+    for name, artifacts in step.inputs.items():
+        for artifact, uri in zip(artifacts, step.input_uris[name], strict=True):
+            if is_uri(uri):
+                download_folder(uri, Path(artifact.uri))
+    with tempfile.TemporaryDirectory() as folder:
+        if not is_chief:
+            # Nobody looks at what it writes, and it must not write where the chief does.
+            for name, artifacts in step.outputs.items():
+                for number, artifact in enumerate(artifacts):
+                    artifact.uri = f"{folder}/{name}-{number}"
+        work()
+        if not is_chief:
+            return
+        _store_outputs(step)
+        step.output_file = Path(folder) / "answer.json"
+        write_step_output(step)
+        _write_answer(answer_location(step), step.output_file.read_bytes())
+
+
+def answer_location(step: StepInput) -> str:
+    """Returns where the chief leaves its answer for the step: beside the first output.
+
+    Raises:
+        WorkerError: The step has no output.
+    """
+    for uris in step.uris.values():
+        for uri in uris:
+            return f"{uri}.answer.json"
+    raise WorkerError("a step without outputs cannot be divided among workers")
+
+
+def _store_outputs(step: StepInput) -> None:
+    for name, artifacts in step.outputs.items():
+        for artifact, uri in zip(artifacts, step.uris[name], strict=True):
+            if is_uri(uri):
+                upload_folder(Path(artifact.uri), uri)
+
+
+def _write_answer(location: str, content: bytes) -> None:
+    if is_uri(location):
+        write_bytes(location, content)
+        return
+    partial = Path(f"{location}.partial")
+    partial.write_bytes(content)
+    partial.replace(location)
+
+
+def _read_answer(location: str) -> bytes:
+    if is_uri(location):
+        return read_bytes(location)
+    try:
+        content = Path(location).read_bytes()
+    except FileNotFoundError:
+        raise WorkerError(
+            f"the chief left no answer at {location}: workers and step must share the pipeline "
+            "root; mount its volume through kubeflow.steps.Trainer.volumes"
+        ) from None
+    json.loads(content)
+    return content

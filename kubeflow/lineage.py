@@ -1,0 +1,93 @@
+"""What the run's Pusher said, from ML Metadata.
+
+A run that is not blessed succeeds on Kubeflow, and in the API of the runs the outputs of a task are
+always empty (kubeflow/pipelines#9858). The launcher keeps the artifacts' metadata in ML Metadata,
+which the user interface reads over gRPC-Web at `/ml_metadata` of its own address; so does this.
+Where `--host` is the API server alone, behind a port-forward for one, there is no such service.
+"""
+
+import struct
+from typing import Any, Final, NamedTuple
+
+from kubeflow.rest import Rest
+
+_SERVICE: Final = "/ml_metadata.MetadataStoreService"
+_KIND: Final = "application/grpc-web+proto"
+_RUN_CONTEXT: Final = "system.PipelineRun"
+_HEADER: Final = struct.Struct(">BI")
+_TRAILERS: Final = 0x80
+
+
+class Push(NamedTuple):
+    """The properties of Pusher's artifact.
+
+    Attributes:
+        state: `pushed`, `unchanged` or `not_blessed`.
+        reason: Why nothing was pushed; may be empty.
+        version: Version that is served now, 0 where there is none.
+        destination: Where it is; may be empty.
+    """
+
+    state: str
+    reason: str
+    version: int
+    destination: str
+
+
+def read_push(rest: Rest, run_id: str) -> Push | None:
+    """Looks up what Pusher said; None where ML Metadata does not know the run.
+
+    Args:
+        rest: Connection to the server.
+        run_id: The run.
+
+    Raises:
+        ApiError: The server has no such service at its address, or does not answer.
+    """
+    from ml_metadata.proto import metadata_store_service_pb2 as service
+
+    context = service.GetContextByTypeAndNameResponse()
+    asked = service.GetContextByTypeAndNameRequest(type_name=_RUN_CONTEXT, context_name=run_id)
+    _call(rest, "GetContextByTypeAndName", asked, context)
+    if not context.HasField("context"):
+        return None
+    found = service.GetArtifactsByContextResponse()
+    _call(
+        rest,
+        "GetArtifactsByContext",
+        service.GetArtifactsByContextRequest(context_id=context.context.id),
+        found,
+    )
+    for artifact in found.artifacts:
+        properties = artifact.custom_properties
+        if "push_state" in properties:
+            return Push(
+                properties["push_state"].string_value,
+                _read_text(properties, "reason"),
+                _read_number(properties, "pushed_version"),
+                _read_text(properties, "pushed_destination"),
+            )
+    return None
+
+
+def _read_text(properties: Any, name: str) -> str:
+    return properties[name].string_value if name in properties else ""
+
+
+def _read_number(properties: Any, name: str) -> int:
+    """The launcher writes each number as a double."""
+    if name not in properties:
+        return 0
+    value = properties[name]
+    return int(value.double_value) if value.HasField("double_value") else int(value.int_value)
+
+
+def _call(rest: Rest, method: str, request: Any, response: Any) -> None:
+    """One call: a message behind a byte of flags and its length; an error has no message."""
+    sent = request.SerializeToString()
+    answer = rest.ask(f"{_SERVICE}/{method}", _HEADER.pack(0, len(sent)) + sent, _KIND)
+    if len(answer) < _HEADER.size:
+        return
+    flags, length = _HEADER.unpack_from(answer)
+    if not flags & _TRAILERS:
+        response.ParseFromString(answer[_HEADER.size : _HEADER.size + length])

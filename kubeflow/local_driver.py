@@ -1,0 +1,230 @@
+"""Drives a compiled pipeline in containers of this machine; runs within the image.
+
+Usage, by `kubeflow.local`:
+    python -m kubeflow.local_driver SETTINGS
+
+KFP runs the steps and says what it does in words only: its lines that begin and end a step are
+read, what the steps themselves print goes to a log file each.
+"""
+
+import contextlib
+import io
+import json
+import re
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import yaml
+
+from kubeflow.executor_input import restore_artifacts
+from kubeflow.local import PIPELINE_FILE
+from runner.nodes import NodeResult
+from runner.session import LOG_FILE, RunPlace, RunSession, exit_code
+from runner.terminal import Terminal
+
+if TYPE_CHECKING:
+    import docker
+
+LABEL: Final = "darkroom.run"
+"""Label of a run's containers."""
+STEP_LOGS: Final = "steps"
+_OUTPUT_FILE: Final = "executor_output.json"
+_LAST_LINES: Final = 12
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_BEGINS: Final = re.compile(r" - INFO - Executing task '(.+)'$")
+_ENDS: Final = re.compile(r" - INFO - Task '(.+)' finished with status SUCCESS$")
+_ERROR: Final = "error: "
+
+
+class StepStream(io.TextIOBase):
+    """Standard output of a run: tells the session what the steps do.
+
+    Args:
+        place: Where logs go.
+        session: Is told of each step that ends.
+        nodes: Task to node.
+        components: Component specifications by node.
+    """
+
+    def __init__(
+        self,
+        place: RunPlace,
+        session: RunSession,
+        nodes: Mapping[str, str],
+        components: Mapping[str, Any],
+    ) -> None:
+        self._place = place
+        self._session = session
+        self._nodes = nodes
+        self._components = components
+        self._partial = ""
+        self._log = (place.folder / LOG_FILE).open("a", encoding="utf-8")
+        self._step_log: io.TextIOBase | None = None
+        self._step = ""
+        self._began = 0.0
+        self._last: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def writable(self) -> bool:
+        """Says that it is."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Takes what KFP and the steps print."""
+        *lines, self._partial = (self._partial + text).split("\n")
+        for line in lines:
+            self._take(_COLOUR.sub("", line))
+        return len(text)
+
+    @property
+    def last_lines(self) -> list[str]:
+        """What the step printed last."""
+        return list(self._last)
+
+    def fail(self, reason: str) -> None:
+        """Records that the step which runs has failed."""
+        if self._step:
+            said = [line for line in self._last if line.startswith(_ERROR)]
+            error = said[-1].removeprefix(_ERROR) if said else reason
+            self._end(NodeResult(self._step, time.monotonic() - self._began, "failed", error))
+
+    def _take(self, line: str) -> None:
+        if begins := _BEGINS.search(line):
+            self._begin(self._nodes[begins[1]])
+        elif self._step and _ENDS.search(line):
+            self._succeed()
+        if self._step_log is None:
+            self._log.write(line + "\n")
+            self._log.flush()
+            return
+        # KFP indents what a step prints.
+        line = line.removeprefix("    ")
+        self._step_log.write(line + "\n")
+        self._step_log.flush()
+        if line.strip():
+            self._last.append(line.rstrip())
+
+    def _begin(self, node: str) -> None:
+        self._step, self._began = node, time.monotonic()
+        self._last.clear()
+        folder = self._place.folder / STEP_LOGS
+        folder.mkdir(exist_ok=True)
+        self._step_log = (folder / f"{node}.log").open("w", encoding="utf-8")
+
+    def _succeed(self) -> None:
+        seconds = time.monotonic() - self._began
+        found = list(self._place.artifacts.glob(f"*/{_to_folder(self._nodes, self._step)}"))
+        path = max(found, default=None, key=lambda folder: folder.stat().st_mtime_ns)
+        if path is None or not (path / _OUTPUT_FILE).is_file():
+            # KFP takes a container that is gone before it is asked for one that succeeded.
+            node = self._step
+            self.fail("the step has left no outputs")
+            raise RuntimeError(f"{node} has left no outputs")
+        component = self._components[self._step]
+        outputs = restore_artifacts(
+            json.loads((path / _OUTPUT_FILE).read_text()), component["outputDefinitions"]
+        )
+        self._end(NodeResult(self._step, seconds, "run", outputs=outputs))
+
+    def _end(self, result: NodeResult) -> None:
+        if self._step_log is not None:
+            self._step_log.close()
+        self._step, self._step_log = "", None
+        self._session.node_ended(result)
+
+
+def drive(settings: Mapping[str, Any]) -> int:
+    """Runs the pipeline and returns the exit code."""
+    place = RunPlace(Path(settings["home"]), settings["run_id"])
+    terminal = Terminal(sys.stdout)
+    session = RunSession(place, terminal, settings["facts"])
+    session.started(settings["rows"], settings["classes"])
+    specification = next(yaml.safe_load_all((place.folder / PIPELINE_FILE).read_text()))
+    tasks = specification["root"]["dag"]["tasks"]
+    nodes = {key: task["taskInfo"]["name"] for key, task in tasks.items()}
+    components = {
+        nodes[key]: specification["components"][task["componentRef"]["name"]]
+        for key, task in tasks.items()
+    }
+    session.expect(list(nodes.values()))
+    stream = StepStream(place, session, nodes, components)
+    error = ""
+    with _engine() as engine:
+        try:
+            with contextlib.redirect_stdout(stream):
+                _run_with_kfp(settings, place)
+        except (KeyboardInterrupt, SystemExit):
+            stream.fail("stopped")
+            error = "interrupted"
+        except Exception as reason:
+            stream.fail(f"{type(reason).__name__}: {reason}".splitlines()[0])
+            for line in stream.last_lines:
+                terminal.say(f"  {line}")
+        finally:
+            _stop_containers(engine, place.run_id)
+    summary = session.finish(error)
+    return exit_code(summary["status"])
+
+
+def _run_with_kfp(settings: Mapping[str, Any], place: RunPlace) -> None:
+    import docker
+    from kfp import components, local
+
+    options: dict[str, Any] = {}
+    if settings["gpus"]:
+        options["device_requests"] = [docker.types.DeviceRequest(count=-1, capabilities=[["gpu"]])]
+    runner = local.DockerRunner(
+        mounts=[
+            docker.types.Mount(
+                mount["folder"], mount["folder"], type="bind", read_only=mount["read_only"]
+            )
+            for mount in settings["mounts"]
+        ],
+        user=settings["user"],
+        environment=settings["environment"],
+        labels={LABEL: place.run_id},
+        init=True,
+        **options,
+    )
+    local.init(runner, pipeline_root=str(place.artifacts))
+    pipeline = components.load_component_from_file(str(place.folder / PIPELINE_FILE))
+    pipeline(**settings["arguments"])
+
+
+@contextlib.contextmanager
+def _engine() -> Iterator["docker.DockerClient"]:
+    import docker
+
+    client = docker.from_env()
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _stop_containers(engine: "docker.DockerClient", run_id: str) -> None:
+    for container in engine.containers.list(filters={"label": f"{LABEL}={run_id}"}):
+        container.stop(timeout=10)
+
+
+def _to_folder(nodes: Mapping[str, str], node: str) -> str:
+    return next(key for key, name in nodes.items() if name == node)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def main(arguments: list[str]) -> int:
+    """Reads the settings and runs the pipeline."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    return drive(json.loads(Path(arguments[0]).read_text()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

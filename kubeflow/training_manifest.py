@@ -1,0 +1,222 @@
+"""Manifests of Kubeflow training jobs, as plain data.
+
+The training operator's TFJob (`kubeflow.org/v1`) gives each worker TF_CONFIG, which TensorFlow
+reads. The newer TrainJob (`trainer.kubeflow.org`) has no runtime for TensorFlow. Another kind of
+job, such as PyTorchJob, is one more `JobKind`.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+GROUP: Final = "kubeflow.org"
+VERSION: Final = "v1"
+CONTENT_ANNOTATION: Final = "darkroom/content"
+"""Digest of the job's specification: a job found under the same name is awaited if it is equal."""
+_PORT: Final = 2222
+
+
+@dataclass(frozen=True)
+class JobKind:
+    """What differs between the training operator's kinds of job.
+
+    Args:
+        kind: The resource's kind.
+        plural: Its name in URLs and in RBAC rules.
+        replicas_field: The field of its specification that holds the replicas.
+        container: What the operator wants the training container to be called.
+        port_name: What it wants the port of the workers to be called.
+        leader: Name of the one replica that leads, where it is a role of its own; empty where the
+            first worker leads.
+    """
+
+    kind: str
+    plural: str
+    replicas_field: str
+    container: str
+    port_name: str
+    leader: str = ""
+
+    def count_replicas(self, workers: int) -> dict[str, int]:
+        """Replicas of each role for so many workers, the leader included."""
+        if not self.leader:
+            return {"Worker": workers}
+        return {self.leader: 1, "Worker": workers - 1}
+
+
+TENSORFLOW: Final = JobKind("TFJob", "tfjobs", "tfReplicaSpecs", "tensorflow", "tfjob-port")
+KINDS: Final = {job.kind: job for job in (TENSORFLOW,)}
+
+
+class Owner(NamedTuple):
+    """The pod that launches a job; when it is deleted, Kubernetes deletes the job."""
+
+    name: str
+    uid: str
+
+
+def build_training_job(
+    name: str,
+    namespace: str,
+    image: str,
+    command: Sequence[str],
+    workers: int,
+    step: Mapping[str, Any],
+    owner: Owner | None = None,
+    deadline_seconds: int | None = None,
+    kind: JobKind = TENSORFLOW,
+) -> dict[str, Any]:
+    """The manifest of a job whose pods all run `command`; worker 0 is the chief.
+
+    A worker that ends with an error is not started again: the others could not go on with it, so
+    the job has failed at once. Kubeflow Pipelines tries the step again, if the recipe says so.
+
+    Args:
+        name: Name of the job, at most 50 characters of a DNS label: pods are `<name>-worker-0` …
+        namespace: Where the job runs.
+        image: Container image of every worker.
+        command: Program and arguments.
+        workers: Number of pods, at least 2.
+        step: What each pod gets: the fields of `kubeflow.config.StepConfig` as plain data, and
+            `image_pull_secrets`, a list of names. Missing ones are not set.
+        owner: The pod that launches the job.
+        deadline_seconds: After so many seconds the operator stops the job.
+        kind: Kind of job.
+
+    Returns:
+        The manifest.
+    """
+    template = {
+        # A proxy beside the worker would outlive it, and stand between the workers.
+        "metadata": {"annotations": {"sidecar.istio.io/inject": "false"}},
+        "spec": _pod(kind, image, command, step),
+    }
+    specification: dict[str, Any] = {
+        "runPolicy": {
+            "cleanPodPolicy": "Running",
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": 86400,
+            **({"activeDeadlineSeconds": deadline_seconds} if deadline_seconds else {}),
+        },
+        kind.replicas_field: {
+            role: {"replicas": count, "restartPolicy": "Never", "template": template}
+            for role, count in kind.count_replicas(workers).items()
+        },
+    }
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": kind.kind,
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/part-of": "darkroom"},
+            "annotations": {CONTENT_ANNOTATION: _digest(specification)},
+            **({"ownerReferences": [_reference(owner)]} if owner else {}),
+        },
+        "spec": specification,
+    }
+
+
+def _digest(specification: Mapping[str, Any]) -> str:
+    text = json.dumps(specification, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _reference(owner: Owner) -> dict[str, str]:
+    return {"apiVersion": "v1", "kind": "Pod", "name": owner.name, "uid": owner.uid}
+
+
+def _pod(
+    kind: JobKind, image: str, command: Sequence[str], step: Mapping[str, Any]
+) -> dict[str, Any]:
+    claims = [volume["claim"] for volume in step.get("volumes") or ()]
+    pod = {
+        "restartPolicy": "Never",
+        "containers": [_container(kind, image, command, step)],
+        "nodeSelector": dict(step.get("node_selector") or {}),
+        "tolerations": [_toleration(each) for each in step.get("tolerations") or ()],
+        "imagePullSecrets": [{"name": each} for each in step.get("image_pull_secrets") or ()],
+        "volumes": [
+            {"name": f"claim-{number}", "persistentVolumeClaim": {"claimName": claim}}
+            for number, claim in enumerate(dict.fromkeys(claims))
+        ],
+    }
+    return _without_empty(pod)
+
+
+def _container(
+    kind: JobKind, image: str, command: Sequence[str], step: Mapping[str, Any]
+) -> dict[str, Any]:
+    container = {
+        "name": kind.container,
+        "image": image,
+        "command": list(command),
+        "ports": [{"name": kind.port_name, "containerPort": _PORT}],
+        "env": [*_plain_variables(step), *_secret_variables(step)],
+        "resources": _without_empty({"requests": _requests(step), "limits": _limits(step)}),
+        "volumeMounts": _mounts(step),
+    }
+    return _without_empty(container)
+
+
+def _plain_variables(step: Mapping[str, Any]) -> list[dict[str, Any]]:
+    variables = step.get("environment") or {}
+    return [{"name": name, "value": value} for name, value in variables.items()]
+
+
+def _secret_variables(step: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": secret["variable"],
+            "valueFrom": {
+                "secretKeyRef": {
+                    "name": secret["name"],
+                    "key": secret["key"],
+                    "optional": bool(secret.get("optional")),
+                }
+            },
+        }
+        for secret in step.get("secrets") or ()
+    ]
+
+
+def _requests(step: Mapping[str, Any]) -> dict[str, str]:
+    return _without_empty({"cpu": step.get("cpu_request"), "memory": step.get("memory_request")})
+
+
+def _limits(step: Mapping[str, Any]) -> dict[str, str]:
+    gpu = step.get("gpu")
+    return _without_empty(
+        {
+            "cpu": step.get("cpu_limit"),
+            "memory": step.get("memory_limit"),
+            **({gpu["type"]: str(gpu["count"])} if gpu else {}),
+        }
+    )
+
+
+def _mounts(step: Mapping[str, Any]) -> list[dict[str, Any]]:
+    volumes = step.get("volumes") or ()
+    claims = list(dict.fromkeys(volume["claim"] for volume in volumes))
+    return [
+        _without_empty(
+            {
+                "name": f"claim-{claims.index(volume['claim'])}",
+                "mountPath": volume["path"],
+                "subPath": volume.get("sub_path"),
+            }
+        )
+        for volume in volumes
+    ]
+
+
+def _toleration(toleration: Mapping[str, Any]) -> dict[str, Any]:
+    named = {key: value for key, value in toleration.items() if key != "toleration_seconds"}
+    seconds = toleration.get("toleration_seconds")
+    return _without_empty(named) | ({} if seconds is None else {"tolerationSeconds": seconds})
+
+
+def _without_empty(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "", {}, [])}

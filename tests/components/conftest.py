@@ -1,0 +1,38 @@
+"""What the tests of object stores share: a server, and a bucket for each test."""
+
+import multiprocessing
+import os
+
+import pytest
+
+from tests.components.bucket_server import BucketServer
+
+
+@pytest.fixture(scope="module")
+def server():
+    started = BucketServer()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def bucket(server, monkeypatch, tmp_path):
+    """The server with an empty bucket named `bucket`, and an environment that leads to it."""
+    for name in [*os.environ]:
+        if name.startswith(("AWS_", "GOOGLE_")):
+            monkeypatch.delenv(name)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DARKROOM_SCRATCH", str(tmp_path / "scratch"))
+    server.create_bucket("bucket")
+    server.requests.clear()
+    yield server
+    server.disturb = None
+
+
+@pytest.fixture(scope="session")
+def processes():
+    """Starts processes from one that has imported s3fs and has no threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["s3fs", "components.object_store", "components.serving_store"])
+    return context

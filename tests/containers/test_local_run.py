@@ -1,0 +1,99 @@
+"""The compiled pipeline in local containers: needs a container engine and the image.
+
+`make kubeflow-test` runs these; DARKROOM_IMAGE names the image.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kubeflow.local_driver import LABEL
+from tests.workspace import Workspace
+
+PROJECT = Path(__file__).resolve().parents[2]
+IMAGE = os.environ.get("DARKROOM_IMAGE", "darkroom:latest")
+STEPS = 12
+MINUTES_5 = 300
+
+
+def run_in_containers(workspace, **sections):
+    recipe = workspace.write_recipe(**sections)
+    command = [sys.executable, "-m", "kubeflow.local", "--config", str(recipe), "--image", IMAGE]
+    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=MINUTES_5)
+    latest = workspace.runs / "small-containers" / "latest"
+    return ended, json.loads((latest / "summary.json").read_text()), latest.resolve()
+
+
+def run_in_one_container(workspace):
+    """The same recipe with the same versions of everything, on TFX's local runner."""
+    folder = workspace.folder
+    content = workspace.changed(push={"destination": str(folder / "serving-of-one")})
+    content["runs_folder"] = str(folder / "runs-of-one")
+    recipe = folder / "one.yaml"
+    recipe.write_text(yaml.safe_dump(content))
+    command = [
+        *("docker", "run", "--rm", "--init", "--user", f"{os.getuid()}:{os.getgid()}"),
+        *("--volume", f"{folder}:{folder}", IMAGE),
+        *("python", "pipeline.py", "--config", str(recipe)),
+    ]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=MINUTES_5)
+    return json.loads((folder / "runs-of-one/small/latest/summary.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return Workspace(tmp_path_factory.mktemp("containers"))
+
+
+@pytest.fixture(scope="module")
+def run(workspace):
+    return run_in_containers(workspace)
+
+
+def test_every_step_runs_and_the_model_is_pushed(run, workspace):
+    ended, summary, folder = run
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert summary["status"] == "pushed"
+    assert [step["cached"] for step in summary["components"]] == [False] * STEPS
+    assert workspace.versions() == [summary["pushed_version"]]
+    assert Path(summary["pushed_path"], "saved_model.pb").is_file()
+    assert summary["examples"]["train"] + summary["examples"]["eval"] == 240
+    assert Path(summary["report"]).read_text().startswith("<!doctype html>")
+    assert len(list((folder / "steps").glob("*.log"))) == STEPS
+
+
+def test_progress_is_a_line_a_step(run):
+    lines = run[0].stdout.splitlines()
+    assert lines[0].startswith("run ")
+    for step in ("ImageExampleGen", "Trainer", "RunReport"):
+        assert any(line.startswith(step) and line.endswith(" s") for line in lines)
+    assert any(line.startswith("verdict   pushed: version ") for line in lines)
+
+
+def test_metrics_are_those_of_a_run_without_kubeflow(run, workspace):
+    one = run_in_one_container(workspace)["metrics"]
+    assert set(one) == set(run[1]["metrics"])
+    for name, value in one.items():
+        assert run[1]["metrics"][name] == pytest.approx(value, abs=1e-6), name
+
+
+def test_nothing_goes_on_running(run):
+    command = ["docker", "ps", "--quiet", "--filter", f"label={LABEL}={run[1]['run_id']}"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_a_step_that_fails_ends_the_run_with_its_last_lines(run, workspace):
+    (next(workspace.data.rglob("*.png"))).write_bytes(b"no image")
+    ended, summary, folder = run_in_containers(workspace, data={"max_quarantined": 0.0})
+    assert ended.returncode == 1
+    assert summary["status"] == "failed"
+    assert summary["error"].startswith("DataGate: ")
+    assert "error: " + summary["error"].removeprefix("DataGate: ") in ended.stdout
+    assert [step["name"] for step in summary["components"]][-1] == "DataGate"
+    assert "error: " in (folder / "steps" / "DataGate.log").read_text()
+    assert not list(workspace.serving.glob(".*.partial"))

@@ -1,0 +1,26 @@
+"""Executors for tests of the entrypoint."""
+
+from pathlib import Path
+
+from tfx.dsl.components.base.base_executor import BaseExecutor
+
+
+class Waiting(BaseExecutor):
+    """Says that it is there, and waits; says so when it is stopped."""
+
+    def Do(self, input_dict, output_dict, exec_properties):
+        import signal
+
+        folder = Path(exec_properties["destination"])
+        (folder / "here").touch()
+        try:
+            signal.pause()
+        finally:
+            (folder / "cleaned up").touch()
+
+
+class Broken(BaseExecutor):
+    """Raises what nobody has foreseen."""
+
+    def Do(self, input_dict, output_dict, exec_properties):
+        raise ZeroDivisionError("by zero\nand more")

@@ -1,0 +1,133 @@
+"""Manifests of training jobs and the rights to launch them, against Kubernetes' own schemas."""
+
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from kubeflow import training_manifest
+from kubeflow.config import StepConfig
+from kubeflow.training_manifest import KINDS, JobKind, Owner, build_training_job
+
+VERSIONS = ("1.27", kubernetes_validate.latest_version())
+RBAC = Path(training_manifest.__file__).parent / "manifests" / "training-rbac.yaml"
+STEP = StepConfig.model_validate(
+    {
+        "cpu_request": "2",
+        "cpu_limit": "4",
+        "memory_request": "4Gi",
+        "memory_limit": "8Gi",
+        "gpu": {"count": 2},
+        "node_selector": {"pool": "gpu"},
+        "tolerations": [
+            {"key": "gpu", "operator": "Exists", "effect": "NoExecute", "toleration_seconds": 0}
+        ],
+        "environment": {"LANG": "C.UTF-8"},
+        "secrets": [{"name": "s3", "key": "id", "variable": "AWS_ACCESS_KEY_ID"}],
+        "volumes": [
+            {"claim": "data", "path": "/data"},
+            {"claim": "data", "path": "/root", "sub_path": "runs"},
+        ],
+    }
+).model_dump(mode="json") | {"image_pull_secrets": ["registry"]}
+
+
+def build(step: dict = STEP, workers: int = 3, **more) -> dict:
+    command = ["python", "-m", "kubeflow.entrypoint", "--training_worker"]
+    return build_training_job("train-1", "team", "darkroom:1", command, workers, step, **more)
+
+
+def worker(manifest: dict) -> dict:
+    return manifest["spec"]["tfReplicaSpecs"]["Worker"]
+
+
+def test_fields_are_those_that_the_training_operator_documents():
+    manifest = build(owner=Owner("step-1", "u-1"), deadline_seconds=3600)
+    assert (manifest["apiVersion"], manifest["kind"]) == ("kubeflow.org/v1", "TFJob")
+    assert manifest["metadata"]["ownerReferences"] == [
+        {"apiVersion": "v1", "kind": "Pod", "name": "step-1", "uid": "u-1"}
+    ]
+    assert set(manifest["spec"]) == {"runPolicy", "tfReplicaSpecs"}
+    assert manifest["spec"]["runPolicy"] == {
+        "cleanPodPolicy": "Running",
+        "backoffLimit": 0,
+        "ttlSecondsAfterFinished": 86400,
+        "activeDeadlineSeconds": 3600,
+    }
+    assert set(worker(manifest)) == {"replicas", "restartPolicy", "template"}
+    assert (worker(manifest)["replicas"], worker(manifest)["restartPolicy"]) == (3, "Never")
+    (container,) = worker(manifest)["template"]["spec"]["containers"]
+    assert container["name"] == "tensorflow", "the operator sets TF_CONFIG in this one only"
+    assert container["ports"] == [{"name": "tfjob-port", "containerPort": 2222}]
+
+
+def test_pods_get_what_the_step_would_get():
+    template = worker(build())["template"]
+    assert template["metadata"]["annotations"] == {"sidecar.istio.io/inject": "false"}
+    spec = template["spec"]
+    (container,) = spec["containers"]
+    assert container["resources"] == {
+        "requests": {"cpu": "2", "memory": "4Gi"},
+        "limits": {"cpu": "4", "memory": "8Gi", "nvidia.com/gpu": "2"},
+    }
+    assert container["env"][0] == {"name": "LANG", "value": "C.UTF-8"}
+    reference = container["env"][1]["valueFrom"]["secretKeyRef"]
+    assert reference == {"name": "s3", "key": "id", "optional": False}
+    assert container["volumeMounts"] == [
+        {"name": "claim-0", "mountPath": "/data"},
+        {"name": "claim-0", "mountPath": "/root", "subPath": "runs"},
+    ]
+    assert spec["volumes"] == [{"name": "claim-0", "persistentVolumeClaim": {"claimName": "data"}}]
+    assert spec["nodeSelector"] == {"pool": "gpu"}
+    assert spec["imagePullSecrets"] == [{"name": "registry"}]
+    assert spec["tolerations"] == [
+        {"key": "gpu", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}
+    ]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("step", [STEP, StepConfig().model_dump(mode="json"), {}])
+def test_workers_are_valid_pods(version, step):
+    template = worker(build(step))["template"]
+    pod = {"apiVersion": "v1", "kind": "Pod", **template}
+    pod["metadata"] = {**template["metadata"], "name": "train-1-worker-0"}
+    kubernetes_validate.validate(pod, version, strict=True)
+
+
+def test_equal_jobs_are_known_by_their_content_whoever_launches_them():
+    def content(manifest: dict) -> str:
+        return manifest["metadata"]["annotations"][training_manifest.CONTENT_ANNOTATION]
+
+    first = content(build(owner=Owner("step-1", "u-1")))
+    assert first == content(build(owner=Owner("step-2", "u-2")))
+    assert first != content(build(workers=2))
+
+
+def test_another_kind_of_job_is_data():
+    kind = JobKind(
+        "PyTorchJob", "pytorchjobs", "pytorchReplicaSpecs", "pytorch", "pytorchjob-port", "Master"
+    )
+    manifest = build(kind=kind)
+    assert manifest["kind"] == "PyTorchJob"
+    replicas = manifest["spec"]["pytorchReplicaSpecs"]
+    assert {role: each["replicas"] for role, each in replicas.items()} == {"Master": 1, "Worker": 2}
+    assert replicas["Master"]["template"]["spec"]["containers"][0]["name"] == "pytorch"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_rights_are_valid_and_suffice_for_what_the_launcher_calls(version):
+    role, binding = yaml.safe_load_all(RBAC.read_text())
+    for resource in (role, binding):
+        kubernetes_validate.validate(resource, version, strict=True)
+    granted = {
+        (resource, verb)
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    plurals = [kind.plural for kind in KINDS.values()]
+    verbs = ("get", "list", "watch", "create", "delete")
+    assert {(plural, verb) for plural in plurals for verb in verbs} <= granted
+    assert {("pods", "list"), ("pods/log", "get")} <= granted
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
