@@ -10,12 +10,15 @@ GPU_IMAGE ?= darkroom:gpu
 BASE_IMAGE ?=
 ROOT ?= minio://mlpipeline/darkroom
 # Two workers, a file of tests to each at a time: most of a test's time is one core's.
-PYTEST := TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -n 2 --dist loadfile
+# Those of tests/containers need a container engine and the image: `make kubeflow-test`.
+PYTEST := TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -n 2 --dist loadfile \
+	--ignore tests/containers
 COVERED := --cov --cov-report=term --cov-report=xml:.coverage/coverage.xml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run serve data test test-fast e2e lint format bench bench-transfer \
-	bench-serving soak manifest-tools image image-gpu image-test kubeflow-compile lock clean
+	bench-serving soak manifest-tools image image-gpu image-test \
+	kubeflow-compile kubeflow-local kubeflow-test lock clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -79,6 +82,12 @@ image-gpu: ## Build the image GPU_IMAGE (darkroom:gpu), with TensorFlow's CUDA p
 
 image-test: ## Run the tests that start no pipeline inside IMAGE, with the newer versions
 	@$(PYTHON) -m tools.image test --image $(IMAGE) --base "$(BASE_IMAGE)"
+
+kubeflow-local: data image ## Run CONFIG in local containers of IMAGE, one a step
+	$(BIN)/python -m kubeflow.local --config $(CONFIG) --image $(IMAGE)
+
+kubeflow-test: setup image ## Run the tests that run pipelines in local containers of IMAGE
+	DARKROOM_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/containers
 
 kubeflow-compile: setup ## Compile CONFIG for Kubeflow Pipelines, with IMAGE and ROOT
 	$(BIN)/python -m kubeflow.compile --config $(CONFIG) --image $(IMAGE) --root $(ROOT)

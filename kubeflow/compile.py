@@ -50,7 +50,7 @@ ENTRYPOINT: Final = ["python", "-m", "kubeflow.entrypoint"]
 INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
 OUTPUTS_SPEC_FLAG: Final = "--outputs_spec"
 PLACES_FLAG: Final = "--recipe_places"
-_LAUNCHER: Final = {
+_LAUNCHER: Final[dict[str, Any]] = {
     "cpu_request": None,
     "cpu_limit": None,
     "memory_request": None,

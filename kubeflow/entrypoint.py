@@ -35,6 +35,7 @@ from kubeflow.executor_input import (
 from kubeflow.light_imports import import_tfx_types, skip_component_package
 
 _STARTED = time.monotonic()
+_OUR_LOGGERS = ("components", "darkroom", "kubeflow", "trainer")
 _NEED_ALL_COMPONENTS = ("components.evaluator.executor.Executor",)
 """TFX 1.21 completes TensorFlow Model Analysis when it imports all of its components."""
 logger = logging.getLogger("kubeflow.entrypoint")
@@ -45,7 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, beam_arguments = _parse(arguments)
     # As process 1 of a container, Python would not end on SIGTERM.
     signal.signal(signal.SIGTERM, _stop)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    for name in _OUR_LOGGERS:
+        logging.getLogger(name).setLevel(logging.INFO)
     try:
         if options.training_job:
             launch_step(options, sys.argv[1:] if arguments is None else arguments)

@@ -8,6 +8,7 @@ from google.protobuf import json_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from config import ConfigError
 from kubeflow.compile import compile_recipe, main, to_key
 from kubeflow.config import NODES
 from kubeflow.parameters import override_recipe, run_arguments
@@ -246,6 +247,32 @@ def test_beam_arguments_of_the_cluster_take_the_place_of_the_local_ones(workspac
     recipe = workspace.recipe(kubeflow=section)
     compiled = compile_recipe(recipe, "image", ROOT).specification
     assert "--direct_num_workers=2" in container(compiled, "StatisticsGen")["args"]
+
+
+def test_several_workers_make_the_step_launch_a_job(workspace):
+    trainer = {"gpu": {}, "memory_limit": "16Gi", "volumes": [{"claim": "data", "path": "/data"}]}
+    section = {"workers": 4, "steps": {"Trainer": trainer}, "image_pull_secrets": ["registry"]}
+    compiled = compile_recipe(workspace.recipe(kubeflow=section), "image", "/data/root")
+    job = argument(compiled.specification, "Trainer", "--training_job")
+    assert (job["workers"], job["image"]) == (4, "image")
+    assert job["step"]["gpu"] == {"type": "nvidia.com/gpu", "count": 1}
+    assert job["step"]["image_pull_secrets"] == ["registry"]
+    # The pod that waits needs neither GPU nor memory, but the volume.
+    assert "resources" not in container(compiled.specification, "Trainer")
+    executors = compiled.platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert executors["exec-trainer"]["pvcMount"][0]["mountPath"] == "/data"
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"workers": 3}, "trainer.batch_size: 32 does not divide among 3 replicas"),
+        ({"beam_pipeline_args": ["--runner=SparkRunner"]}, "--runner 'SparkRunner' does not do"),
+    ],
+)
+def test_what_would_fail_on_the_cluster_is_refused(workspace, section, words):
+    with pytest.raises(ConfigError, match=words):
+        compile_recipe(workspace.recipe(kubeflow=section), "image", ROOT)
 
 
 def test_command_writes_yaml(workspace, tmp_path, capsys):

@@ -119,6 +119,8 @@ def test_model_that_comes_back_is_loaded_anew(served, tmp_path):
     put(tmp_path / "a", 1)
     put(tmp_path / "a", 2)
     served.reload(("a", ALL))
+    # A reload waits for the model, which one version makes available.
+    wait_until(lambda: served.states("a") == {2: "AVAILABLE", 1: "AVAILABLE"})
     with served.core.lease(ModelSpec("a", 1)) as first:
         served.reload()
         served.reload("a")

@@ -1,0 +1,149 @@
+"""Trainer's step as a launcher, and as one of the workers that it launches."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.object_store import read_bytes, write_bytes
+from kubeflow import distributed_step, executor_input, training_job
+from kubeflow.distributed_step import WorkerError, launch, run_as_worker
+from kubeflow.executor_input import read_step_input
+from tests.components.conftest import bucket, server  # noqa: F401
+from tests.kubeflow.cluster_double import becomes, running_cluster
+
+INPUTS_SPEC = {
+    "artifacts": {"examples": {"artifactType": {"instanceSchema": "title: tfx.Examples"}}}
+}
+OUTPUTS_SPEC = {"artifacts": {"model": {"artifactType": {"instanceSchema": "title: tfx.Model"}}}}
+CLUSTER = {"worker": ["a:1", "b:1"]}
+SETTINGS = {"workers": 2, "image": "darkroom:1", "step": {"timeout_seconds": 60}}
+ARGUMENTS = ["--executor_class_path", "X"]
+
+
+def as_worker(monkeypatch, index):
+    task = {"type": "worker", "index": index}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": CLUSTER, "task": task}))
+
+
+def read_step(root, output_file):
+    def listed(name):
+        return {"artifacts": [{"name": name, "uri": f"{root}/{name}", "metadata": {}}]}
+
+    invocation = {
+        "inputs": {"artifacts": {"examples": listed("examples")}},
+        "outputs": {"artifacts": {"model": listed("model")}, "outputFile": str(output_file)},
+    }
+    specs = (json.dumps(INPUTS_SPEC), json.dumps(OUTPUTS_SPEC))
+    return read_step_input(json.dumps(invocation), *specs)
+
+
+def work_on(step):
+    """What an executor does: a file out of a file, and a word about it."""
+
+    def work():
+        content = Path(step.inputs["examples"][0].uri, "data").read_bytes()
+        (model,) = step.outputs["model"]
+        Path(model.uri).mkdir(parents=True, exist_ok=True)
+        Path(model.uri, "model").write_bytes(content + b" learned")
+        model.set_int_custom_property("steps", 3)
+
+    return work
+
+
+@pytest.fixture
+def roots(tmp_path, monkeypatch):
+    """Another folder in the place of `/`, where a test has nothing to write."""
+    local = {scheme: f"{tmp_path}{root}" for scheme, root in executor_input.LOCAL_ROOTS.items()}
+    monkeypatch.setattr(executor_input, "LOCAL_ROOTS", local)
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    monkeypatch.setattr(training_job, "_PAUSE_SECONDS", 0.01)
+    with running_cluster() as double:
+        monkeypatch.setattr(training_job, "_in_cluster", double.api)
+        yield double
+
+
+def test_chief_fetches_inputs_and_stores_outputs(bucket, roots, tmp_path, monkeypatch):  # noqa: F811
+    write_bytes("s3://bucket/run/examples/data", b"images")
+    as_worker(monkeypatch, 0)
+    step = read_step("s3://bucket/run", tmp_path / "unused.json")
+    run_as_worker(step, work_on(step))
+    assert read_bytes("s3://bucket/run/model/model") == b"images learned"
+    answer = json.loads(read_bytes("s3://bucket/run/model.answer.json"))
+    (model,) = answer["artifacts"]["model"]["artifacts"]
+    assert model == {"uri": "s3://bucket/run/model", "metadata": {"steps": 3}}
+
+
+def test_other_workers_store_nothing(bucket, roots, tmp_path, monkeypatch):  # noqa: F811
+    write_bytes("s3://bucket/run/examples/data", b"images")
+    as_worker(monkeypatch, 1)
+    step = read_step("s3://bucket/run", tmp_path / "unused.json")
+    bucket.requests.clear()
+    run_as_worker(step, work_on(step))
+    assert not [request for request in bucket.requests if request.startswith(("PUT", "POST"))]
+
+
+def test_other_workers_write_nowhere_on_a_shared_volume(tmp_path, monkeypatch):
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "data").write_bytes(b"images")
+    as_worker(monkeypatch, 1)
+    step = read_step(tmp_path, tmp_path / "output.json")
+    run_as_worker(step, work_on(step))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["examples"]
+
+
+def test_the_step_launches_a_job_and_answers_what_the_chief_said(cluster, tmp_path, monkeypatch):
+    (tmp_path / "examples").mkdir()
+    (tmp_path / "examples" / "data").write_bytes(b"images")
+    monkeypatch.setenv("KFP_POD_NAME", "step-pod")
+    monkeypatch.setenv("KFP_POD_UID", "u-1")
+    manifests = []
+
+    def train(exchange):
+        manifests.append(exchange.cluster.job)
+        with monkeypatch.context() as patched:
+            as_worker(patched, 0)
+            chief = read_step(tmp_path, tmp_path / "unused.json")
+            run_as_worker(chief, work_on(chief))
+        becomes("Succeeded")(exchange)
+
+    cluster.changes.append(train)
+    step = read_step(tmp_path, tmp_path / "outputs" / "output.json")
+    launch(step, SETTINGS, ARGUMENTS)
+    answer = json.loads(step.output_file.read_text())
+    assert answer["artifacts"]["model"]["artifacts"][0]["metadata"] == {"steps": 3}
+    (manifest,) = manifests
+    worker = manifest["spec"]["tfReplicaSpecs"]["Worker"]
+    (container,) = worker["template"]["spec"]["containers"]
+    program = ["python", "-m", "kubeflow.entrypoint"]
+    assert container["command"] == [*program, *ARGUMENTS, "--training_worker"]
+    assert (worker["replicas"], container["image"]) == (2, "darkroom:1")
+    assert manifest["metadata"]["ownerReferences"][0]["name"] == "step-pod"
+
+
+def test_a_chief_that_left_nothing_is_an_error(cluster, tmp_path):
+    cluster.changes.append(becomes("Succeeded"))
+    step = read_step(tmp_path, tmp_path / "output.json")
+    with pytest.raises(WorkerError, match="share the pipeline root"):
+        launch(step, SETTINGS, ARGUMENTS)
+    assert not step.output_file.exists()
+
+
+def test_jobs_of_two_runs_have_two_names(tmp_path):
+    names = {
+        distributed_step.answer_location(read_step(tmp_path / run, tmp_path / "output.json"))
+        for run in ("one", "two")
+    }
+    assert len(names) == 2
+
+
+def test_the_manifest_of_the_rights_is_yaml():
+    path = Path(__file__).resolve().parents[2] / "kubeflow/manifests/training-rbac.yaml"
+    assert [each["kind"] for each in yaml.safe_load_all(path.read_text())] == [
+        "Role",
+        "RoleBinding",
+    ]
