@@ -139,6 +139,7 @@ def start(engine: Engine, daemon: str, log: Path) -> None:
         time.sleep(0.2)
     if process.poll() is None:
         process.terminate()
+        process.wait()
     lines = log.read_text(errors="replace").splitlines()
     raise EngineError(f"{daemon} does not start: {lines[-1] if lines else 'it says nothing'}")
 

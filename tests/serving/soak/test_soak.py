@@ -14,7 +14,7 @@ from tests.serving.soak.models import BALLAST_BYTES
 from tests.serving.soak.process import Usage, count_held, serving, unexpected_lines
 from tests.serving.soak.strangers import GrpcStranger, RestStranger
 
-SECONDS = float(os.environ.get("DARKROOM_SOAK_SECONDS", "60"))
+SECONDS = float(os.environ.get("DARKROOM_SOAK_SECONDS", "20"))
 GROWTH_BYTES = 4 * BALLAST_BYTES
 """A minute loads many more versions than that."""
 SETTLE_SECONDS = 60
