@@ -25,11 +25,11 @@ from typing import Any, Final
 import kfp_server_api.models as models
 
 from config import ConfigError, load_recipe
-from kubeflow.api import Api, Job
-from kubeflow.cron import check_cron, read_interval
 from kubeflow.parameters import DATA_FINGERPRINT, SERVED_VERSION, run_arguments
-from kubeflow.rest import PATIENCE, Patience
-from kubeflow.submission import (
+from kubeflow.server.api import Api, Job
+from kubeflow.server.cron import check_cron, read_interval
+from kubeflow.server.rest import PATIENCE, Patience
+from kubeflow.server.submission import (
     add_job_options,
     connect,
     create_parser,

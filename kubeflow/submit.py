@@ -18,11 +18,11 @@ from typing import Final, NamedTuple
 
 from components.errors import ComponentError
 from config import Recipe
-from kubeflow.access import ApiError
-from kubeflow.api import Api
 from kubeflow.parameters import DATA_FINGERPRINT, SERVED_VERSION, run_arguments
-from kubeflow.rest import PATIENCE, Patience
-from kubeflow.submission import (
+from kubeflow.server.access import ApiError
+from kubeflow.server.api import Api
+from kubeflow.server.rest import PATIENCE, Patience
+from kubeflow.server.submission import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     Plan,
@@ -36,7 +36,7 @@ from kubeflow.submission import (
     run_command,
     say,
 )
-from kubeflow.watch import Outcome, watch_run
+from kubeflow.server.watch import Outcome, watch_run
 
 EXIT_NOT_BLESSED: Final = 3
 POLL_SECONDS: Final = 5.0

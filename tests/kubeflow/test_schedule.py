@@ -4,7 +4,7 @@ import pytest
 
 from config import ConfigError
 from kubeflow import schedule
-from kubeflow.cron import check_cron, read_interval
+from kubeflow.server.cron import check_cron, read_interval
 from tests.kubeflow.api_double import BASE, TRANSIENT, ApiDouble, serve
 from tests.kubeflow.commands import QUICK, compile_quickly, job_arguments, write_recipe
 

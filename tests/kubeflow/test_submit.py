@@ -254,7 +254,7 @@ def test_interrupted_waiting_leaves_the_run_alone(double, recipe, capsys, monkey
             raise KeyboardInterrupt
 
     double.story = [{"state": "RUNNING"}]
-    monkeypatch.setattr("kubeflow.watch.time.sleep", interrupt)
+    monkeypatch.setattr("kubeflow.server.watch.time.sleep", interrupt)
     assert run(double, recipe, "--wait") == 130
     (created,) = double.all("runs")
     last = capsys.readouterr().out.splitlines()[-1]

@@ -12,8 +12,8 @@ import trustme
 import yaml
 
 from kubeflow import submit
-from kubeflow.access import Credentials, read_access
-from kubeflow.rest import Patience
+from kubeflow.server.access import Credentials, read_access
+from kubeflow.server.rest import Patience
 from tests.kubeflow.api_double import BASE, ApiDouble, serve
 from tests.kubeflow.commands import QUICK, compile_quickly, job_arguments, write_recipe
 

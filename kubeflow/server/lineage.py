@@ -9,7 +9,7 @@ Where `--host` is the API server alone, behind a port-forward for one, there is 
 import struct
 from typing import Any, Final, NamedTuple
 
-from kubeflow.rest import Rest
+from kubeflow.server.rest import Rest
 
 _SERVICE: Final = "/ml_metadata.MetadataStoreService"
 _KIND: Final = "application/grpc-web+proto"

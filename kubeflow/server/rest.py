@@ -21,7 +21,7 @@ from urllib3.exceptions import (
     TimeoutError,
 )
 
-from kubeflow.access import (
+from kubeflow.server.access import (
     CA_VARIABLE,
     COOKIE_VARIABLE,
     TOKEN_FILE_VARIABLE,

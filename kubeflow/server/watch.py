@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from kubeflow.access import UnavailableError
-from kubeflow.api import Api
+from kubeflow.server.access import UnavailableError
+from kubeflow.server.api import Api
 
 _ENDED: Final = {"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"}
 _WORDS: Final = {

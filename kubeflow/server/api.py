@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import kfp_server_api.models as models
 
-from kubeflow.access import NotFoundError, RefusedError
-from kubeflow.lineage import Push, read_push
-from kubeflow.rest import Rest
+from kubeflow.server.access import NotFoundError, RefusedError
+from kubeflow.server.lineage import Push, read_push
+from kubeflow.server.rest import Rest
 
 _BASE: Final = "/apis/v2beta1"
 

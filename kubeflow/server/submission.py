@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from components.errors import ComponentError
 from config import ConfigError, Recipe, load_recipe
-from kubeflow.access import ApiError, RefusedError, read_access
-from kubeflow.api import Api, Job
 from kubeflow.parameters import override_recipe
-from kubeflow.rest import PATIENCE, Patience, Rest
+from kubeflow.server.access import ApiError, RefusedError, read_access
+from kubeflow.server.api import Api, Job
+from kubeflow.server.rest import PATIENCE, Patience, Rest
 
 EXIT_FAILED: Final = 1
 EXIT_REFUSED: Final = 2
