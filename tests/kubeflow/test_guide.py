@@ -4,7 +4,6 @@ import argparse
 import importlib
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -64,7 +63,7 @@ def test_make_knows_the_targets_and_variables():
         if words[0] == "make":
             targets = [word for word in words[1:] if "=" not in word]
             variables = [word.partition("=")[0] for word in words[1:] if "=" in word]
-            subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, check=True, stdout=-3)
+            assert all(re.search(rf"^{name}:", makefile, re.MULTILINE) for name in targets)
             assert all(re.search(rf"^{name} \?=", makefile, re.MULTILINE) for name in variables)
             assert targets
             seen += 1

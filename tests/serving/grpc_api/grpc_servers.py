@@ -74,8 +74,7 @@ class Running:
     def begin_stop(self, drain_seconds):
         """Returns the future of the stop."""
         self.readiness.begin_stop()
-        loop = self.loop._loop
-        return asyncio.run_coroutine_threadsafe(self.server.stop(drain_seconds), loop)
+        return self.loop.submit(self.server.stop(drain_seconds))
 
     def release(self):
         self.loop.call(self._release())

@@ -46,6 +46,13 @@ def wait_for(server, version, state="AVAILABLE", timeout_seconds=30):
     raise AssertionError(f"version {version} is not {state}: {server.list_statuses()}")
 
 
+def wait_for_answers(callers, version, timeout_seconds=30):
+    deadline = time.monotonic() + timeout_seconds
+    while any(version not in caller.answers[-1:] for caller in callers):
+        assert time.monotonic() < deadline, [caller.error for caller in callers]
+        time.sleep(0.01)
+
+
 def test_no_request_fails_while_versions_change(base_path, saved_versions):
     with (
         serve(base_path) as server,
@@ -57,11 +64,11 @@ def test_no_request_fails_while_versions_change(base_path, saved_versions):
         for caller in callers:
             caller.start()
         for version in VERSIONS[1:]:
-            time.sleep(0.3)
+            wait_for_answers(callers, version - 1)
             put(saved_versions, base_path, version)
             wait_for(server, version)
             wait_for(server, version - 1, "END")
-        time.sleep(0.3)
+        wait_for_answers(callers, VERSIONS[-1])
         stopping.set()
         for caller in callers:
             caller.join(30)

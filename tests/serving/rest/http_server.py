@@ -88,8 +88,7 @@ class Running:
 
     def begin_stop(self):
         """Returns the future of the stop."""
-        loop = self.loop._loop
-        return asyncio.run_coroutine_threadsafe(self.server.stop(), loop)
+        return self.loop.submit(self.server.stop())
 
 
 @contextlib.contextmanager
