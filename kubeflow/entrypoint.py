@@ -33,6 +33,7 @@ from kubeflow.executor_input import (
     write_step_output,
 )
 from kubeflow.light_imports import import_tfx_types, skip_component_package
+from trainer.errors import TrainerError
 
 _STARTED = time.monotonic()
 _OUR_LOGGERS = ("components", "darkroom", "kubeflow", "trainer")
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             launch_step(options, sys.argv[1:] if arguments is None else arguments)
         else:
             run_step(options, beam_arguments)
-    except (ComponentError, ExecutorInputError) as error:
+    except (ComponentError, TrainerError, ExecutorInputError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Exception as error:
@@ -171,7 +172,9 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(description="Runs one step of a compiled pipeline.")
+    parser = argparse.ArgumentParser(
+        description="Runs one step of a compiled pipeline.", allow_abbrev=False
+    )
     parser.add_argument("--executor_class_path", required=True)
     parser.add_argument("--json_serialized_invocation_args", required=True)
     parser.add_argument("--json_serialized_inputs_spec_args", default="{}")
