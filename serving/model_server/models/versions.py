@@ -81,10 +81,11 @@ def list_versions(
     """
     # Versions may come and go between the reading of a folder and the look into each of them. So
     # what is seen counts once it is seen twice: else one that replaces another could be missed.
+    # That there is nothing, for which a model is unloaded, counts at the last look only.
     seen = _look(base_path, model_files)
     for _ in range(MAX_LOOKS - 1):
         before, seen = seen, _look(base_path, model_files)
-        if seen == before:
+        if seen and seen == before:
             break
     return seen
 
