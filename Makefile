@@ -84,7 +84,8 @@ image-test: ## Run the tests that start no pipeline inside IMAGE, with the newer
 	@$(PYTHON) -m tools.image test --image $(IMAGE) --base "$(BASE_IMAGE)"
 
 kubeflow-local: data image ## Run CONFIG in local containers of IMAGE, one a step
-	$(BIN)/python -m kubeflow.local --config $(CONFIG) --image $(IMAGE)
+	$(BIN)/python -m kubeflow.local --config $(CONFIG) --image $(IMAGE) \
+		--set push.destination=models/$(notdir $(basename $(CONFIG)))-containers
 
 kubeflow-test: setup image ## Run the tests that run pipelines in local containers of IMAGE
 	DARKROOM_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/containers
