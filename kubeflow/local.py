@@ -25,7 +25,7 @@ from typing import Any, Final
 from components.errors import ComponentError
 from components.image_example_gen.check import check
 from config import ConfigError, Recipe, load_recipe
-from kubeflow.parameters import override_recipe, run_arguments
+from kubeflow.parameters import override_recipe, read_assignments, run_arguments
 from runner.session import RunError, RunPlace, captured, open_place
 
 PIPELINE_FILE: Final = "pipeline.yaml"
@@ -183,8 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         recipe = load_recipe(Path(options.config))
-        values = dict(setting.partition("=")[::2] for setting in options.set)
-        recipe = override_recipe(recipe, values) if values else recipe
+        recipe = override_recipe(recipe, read_assignments(options.set))
         return run(recipe, options.config, options.image, options.gpus)
     except (ConfigError, ComponentError, EngineError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -7,7 +7,7 @@ given the parameter too, and the entrypoint puts its value where the recipe's wa
 
 import functools
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -129,6 +129,23 @@ def override_recipe(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
             value = _read_yaml(field, value)
         put_value(content, field.split("."), value)
     return parse_recipe(content)
+
+
+def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
+    """Reads the values of `--set`, each FIELD=VALUE.
+
+    Raises:
+        ConfigError: One has no field or no value.
+    """
+    values = {}
+    for assignment in assignments:
+        field, sign, value = assignment.partition("=")
+        if not sign or not field:
+            raise ConfigError(
+                f"--set: {assignment!r} gives no value; write FIELD=VALUE, as in trainer.seed=3"
+            )
+        values[field] = value
+    return values
 
 
 def _create_parameter(field: str, content: Mapping[str, Any]) -> RunParameter:

@@ -7,14 +7,14 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from components.errors import ComponentError
 from config import ConfigError, Recipe, load_recipe
-from kubeflow.parameters import override_recipe
+from kubeflow.parameters import override_recipe, read_assignments
 from kubeflow.server.access import ApiError, RefusedError, read_access
 from kubeflow.server.api import Api, Job
 from kubeflow.server.rest import PATIENCE, Patience, Rest
@@ -91,24 +91,12 @@ def read_plan(options: argparse.Namespace) -> Plan:
     recipe = load_recipe(Path(options.config))
     return Plan(
         recipe,
-        override_recipe(recipe, _read_values(options.set)),
+        override_recipe(recipe, read_assignments(options.set)),
         options.image,
         options.root,
         options.experiment or recipe.name,
         options.service_account,
     )
-
-
-def _read_values(assignments: Sequence[str]) -> dict[str, str]:
-    values = {}
-    for assignment in assignments:
-        field, sign, value = assignment.partition("=")
-        if not sign or not field:
-            raise ConfigError(
-                f"--set: {assignment!r} gives no value; write FIELD=VALUE, as in trainer.seed=3"
-            )
-        values[field] = value
-    return values
 
 
 def connect(

@@ -133,12 +133,12 @@ def test_a_chief_that_left_nothing_is_an_error(cluster, tmp_path):
     assert not step.output_file.exists()
 
 
-def test_jobs_of_two_runs_have_two_names(tmp_path):
-    names = {
+def test_two_runs_leave_their_answers_in_two_places(tmp_path):
+    places = {
         distributed_step.answer_location(read_step(tmp_path / run, tmp_path / "output.json"))
         for run in ("one", "two")
     }
-    assert len(names) == 2
+    assert places == {f"{tmp_path}/{run}/model.answer.json" for run in ("one", "two")}
 
 
 def test_the_manifest_of_the_rights_is_yaml():

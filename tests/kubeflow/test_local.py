@@ -86,9 +86,11 @@ def test_the_command_says_in_one_line_what_is_wrong(workspace, engine, capsys):
     recipe = str(workspace.write_recipe())
     assert main(["--config", recipe, "--image", "x"]) == 2
     assert main(["--config", recipe, "--set", "trainer.seed=-1"]) == 2
+    assert main(["--config", recipe, "--set", "trainer.seed"]) == 2
     assert main(["--config", "nowhere.yaml"]) == 2
     errors = capsys.readouterr().err.splitlines()
-    assert len(errors) == 3
+    assert len(errors) == 4
+    assert "'trainer.seed' gives no value" in errors[2]
     assert all(line.startswith("error: ") for line in errors)
 
 

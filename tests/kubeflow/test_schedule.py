@@ -6,7 +6,7 @@ from config import ConfigError
 from kubeflow import schedule
 from kubeflow.server.cron import check_cron, read_interval
 from tests.kubeflow.api_double import BASE, TRANSIENT, ApiDouble, serve
-from tests.kubeflow.commands import QUICK, compile_quickly, job_arguments, write_recipe
+from tests.kubeflow.commands import QUICK, job_arguments
 
 NIGHTLY = ("--name", "nightly", "--cron", "0 0 3 * * *")
 EVERY_SIX_HOURS = ("--name", "nightly", "--every", "6h")
@@ -29,14 +29,6 @@ UPDATE = [
     f"POST {BASE}/recurringruns",
     f"DELETE {BASE}/recurringruns/recurringruns-0004",
 ]
-
-
-@pytest.fixture
-def recipe(tmp_path, monkeypatch):
-    for name in ("KFP_TOKEN", "KFP_TOKEN_FILE", "KFP_COOKIE", "KFP_CA_CERT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("kubeflow.compile.compile_recipe", compile_quickly)
-    return write_recipe(tmp_path)
 
 
 @pytest.fixture

@@ -29,14 +29,6 @@ PUSHED = {"push_state": "pushed", "pushed_version": 12, "pushed_destination": "/
 
 
 @pytest.fixture
-def recipe(tmp_path, monkeypatch):
-    for name in ("KFP_TOKEN", "KFP_TOKEN_FILE", "KFP_COOKIE", "KFP_CA_CERT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("kubeflow.compile.compile_recipe", compile_quickly)
-    return write_recipe(tmp_path)
-
-
-@pytest.fixture
 def double():
     with serve(ApiDouble(story=[{"state": "RUNNING"}, DONE], pushed=dict(PUSHED))) as served:
         yield served

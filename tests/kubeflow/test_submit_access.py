@@ -15,17 +15,9 @@ from kubeflow import submit
 from kubeflow.server.access import Credentials, read_access
 from kubeflow.server.rest import Patience
 from tests.kubeflow.api_double import BASE, ApiDouble, serve
-from tests.kubeflow.commands import QUICK, compile_quickly, job_arguments, write_recipe
+from tests.kubeflow.commands import QUICK, job_arguments
 
 SECRET = "top-secret-token"
-
-
-@pytest.fixture
-def recipe(tmp_path, monkeypatch):
-    for name in ("KFP_TOKEN", "KFP_TOKEN_FILE", "KFP_COOKIE", "KFP_CA_CERT"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("kubeflow.compile.compile_recipe", compile_quickly)
-    return write_recipe(tmp_path)
 
 
 @pytest.fixture
