@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 LABEL: Final = "darkroom.run"
 """Label of a run's containers."""
+HOME_LABEL: Final = "darkroom.home"
+"""Label of the containers of all runs of a pipeline."""
 STEP_LOGS: Final = "steps"
 _OUTPUT_FILE: Final = "executor_output.json"
 _LAST_LINES: Final = 12
@@ -155,6 +157,8 @@ def drive(settings: Mapping[str, Any]) -> int:
     stream = StepStream(place, session, nodes, components)
     error = ""
     with _engine() as engine:
+        # Of a run that was killed; the lock says that no other one is going on.
+        _stop_containers(engine, f"{HOME_LABEL}={place.home}")
         try:
             with contextlib.redirect_stdout(stream):
                 _run_with_kfp(settings, place)
@@ -166,7 +170,7 @@ def drive(settings: Mapping[str, Any]) -> int:
             for line in stream.last_lines:
                 terminal.say(f"  {line}")
         finally:
-            _stop_containers(engine, place.run_id)
+            _stop_containers(engine, f"{LABEL}={place.run_id}")
     summary = session.finish(error)
     return exit_code(summary["status"])
 
@@ -187,7 +191,7 @@ def _run_with_kfp(settings: Mapping[str, Any], place: RunPlace) -> None:
         ],
         user=settings["user"],
         environment=settings["environment"],
-        labels={LABEL: place.run_id},
+        labels={LABEL: place.run_id, HOME_LABEL: str(place.home)},
         init=True,
         **options,
     )
@@ -207,8 +211,8 @@ def _engine() -> Iterator["docker.DockerClient"]:
         client.close()
 
 
-def _stop_containers(engine: "docker.DockerClient", run_id: str) -> None:
-    for container in engine.containers.list(filters={"label": f"{LABEL}={run_id}"}):
+def _stop_containers(engine: "docker.DockerClient", label: str) -> None:
+    for container in engine.containers.list(filters={"label": label}):
         container.stop(timeout=10)
 
 
