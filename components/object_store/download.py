@@ -118,8 +118,18 @@ class _Copy:
         # Damaged on the way, or what looks like an MD5 is none: a second look tells.
         partial.unlink()
         again = self._fill(partial, wanted)
+        if again != wanted.md5 and self._store.location.scheme == "gs":
+            return self._refuse_damaged(wanted)
         self._md5_is_told = again == wanted.md5
         return again in (wanted.md5, md5)
+
+    def _refuse_damaged(self, wanted: StoredObject) -> bool:
+        if self._store.describe(wanted.name).tag != wanted.tag:
+            return False
+        raise ObjectStoreError(
+            f"{self._store.location.join(wanted.name)}: is damaged on the way, again and again; "
+            "check what lies between here and the store, such as a proxy"
+        )
 
     def _fill(self, partial: Path, wanted: StoredObject) -> str:
         """Reads what a file lacks; returns the MD5 of all of it."""

@@ -30,6 +30,7 @@ _REFUSED_CREDENTIALS: Final = frozenset(
 )
 _CUT: Final = frozenset(
     (
+        "ClientOSError",
         "ClientPayloadError",
         "ConnectionClosedError",
         "FSTimeoutError",
@@ -37,6 +38,7 @@ _CUT: Final = frozenset(
         "IncompleteRead",
         "ReadTimeoutError",
         "ResponseParserError",
+        "ServerDisconnectedError",
         "TimeoutError",
     )
 )
@@ -53,7 +55,17 @@ _UNREACHABLE: Final = frozenset(
     )
 )
 _BUSY: Final = frozenset(
-    ("500", "502", "503", "504", "InternalError", "ServiceUnavailable", "SlowDown")
+    (
+        "408",
+        "429",
+        "500",
+        "502",
+        "503",
+        "504",
+        "InternalError",
+        "ServiceUnavailable",
+        "SlowDown",
+    )
 )
 _CHANGED: Final = frozenset(("416", "InvalidRange"))
 
@@ -73,6 +85,8 @@ def explain(error: Exception, location: Location) -> ObjectStoreError:
         error: What s3fs or gcsfs raised.
         location: What was read or written.
     """
+    if isinstance(error, AttributeError) and isinstance(error.__context__, Exception):
+        error = error.__context__  # gcsfs before its change 821 fails to end an upload that failed.
     kinds = {kind.__name__ for kind in type(error).__mro__}
     code = store_code(error)
     if isinstance(error, FileNotFoundError) and (code == "NoSuchBucket" or not location.key):
@@ -93,6 +107,8 @@ def store_code(error: BaseException) -> str:
             return str(response.get("Error", {}).get("Code", ""))
         if getattr(candidate, "code", None):
             return str(getattr(candidate, "code", ""))
+    if type(error).__name__ == "ProxyError" and not error.args:
+        return "502"  # That is how gcsfs says it.
     return ""
 
 
@@ -103,12 +119,14 @@ def _describe(error: Exception, kinds: set[str], code: str, location: Location) 
         return f"the credentials are refused ({code}); {_CREDENTIALS[location.scheme]}"
     if isinstance(error, PermissionError) or "Forbidden" in str(error):
         return "access is denied; grant these credentials the right to list, read and write here"
-    if kinds & _CUT:
-        return "the connection broke off, again and again; the next attempt goes on from here"
-    if kinds & _UNREACHABLE:
-        return f"{_endpoint(location)} cannot be reached; check the network and the endpoint"
     if code in _BUSY:
         return f"the store answers {code}, again and again; try later, what is copied stays"
+    if "ChecksumError" in kinds:
+        return "was damaged on the way and is removed; upload it again"
+    if kinds & _UNREACHABLE:
+        return f"{_endpoint(location)} cannot be reached; check the network and the endpoint"
+    if kinds & _CUT:
+        return "the connection broke off, again and again; the next attempt goes on from here"
     return f"{type(error).__name__}: {_redact(' '.join(str(error).split()))[:200]}"
 
 

@@ -13,9 +13,10 @@ def upload_folder(folder: Path, uri: str, last: Sequence[str] = ()) -> None:
     """Makes a folder of an object store the copy of one of this machine.
 
     What the store has there and the folder has not is removed. An object appears whole or not at
-    all; s3fs and gcsfs send checksums along, which the store checks. Files named in `last` are
-    uploaded in this order after all others, and removed before anything below them changes: who
-    sees them sees all that belongs to them.
+    all. What is damaged on the way S3 refuses, by the checksums that s3fs sends along; gcsfs sends
+    none, so that from Google's store it is removed at once. Files named in `last` are uploaded in
+    this order after all others, and removed before anything below them changes: who sees them sees
+    all that belongs to them.
 
     Args:
         folder: The folder to copy.

@@ -19,7 +19,7 @@ def server():
 def bucket(server, monkeypatch, tmp_path):
     """The server with an empty bucket named `bucket`, and an environment that leads to it."""
     for name in [*os.environ]:
-        if name.startswith(("AWS_", "GOOGLE_")):
+        if name.startswith(("AWS_", "GOOGLE_", "STORAGE_")):
             monkeypatch.delenv(name)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
@@ -32,7 +32,20 @@ def bucket(server, monkeypatch, tmp_path):
 
 @pytest.fixture(scope="session")
 def processes():
-    """Starts processes from one that has imported s3fs and has no threads."""
+    """Starts processes from one that has imported what takes long and has no threads."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["s3fs", "components.object_store", "components.serving_store"])
+    context.set_forkserver_preload(
+        ["s3fs", "gcsfs", "components.object_store", "components.serving_store"]
+    )
     return context
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A folder like a SavedModel, of 21 files."""
+    folder = tmp_path / "model"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"graph" * 1000)
+    for index in range(20):
+        (folder / "variables" / f"part-{index}").write_bytes(bytes([index]) * 1000)
+    return folder

@@ -15,7 +15,7 @@ from components.object_store import (
     upload_folder,
     write_bytes,
 )
-from tests.components.bucket_server import kill_at
+from tests.components.disturbed_server import kill_at
 
 MIB = 2**20
 URI = "s3://bucket/some/folder"
@@ -158,14 +158,14 @@ def test_tags_that_are_no_digests_do_not_stop_a_copy(bucket, tmp_path, monkeypat
     assert read_folder(tmp_path / "copy") == stored(bucket)
 
 
-def copy_down(environment, folder):
+def copy_down(environment, uri, folder):
     os.environ.update(environment)
-    download_folder(URI, folder)
+    download_folder(uri, folder)
 
 
-def copy_up(environment, folder):
+def copy_up(environment, uri, folder):
     os.environ.update(environment)
-    upload_folder(folder, URI, last=["0/0.png"])
+    upload_folder(folder, uri, last=["0/0.png"])
 
 
 def run_killed(processes, server, target, arguments, number, method):
@@ -184,7 +184,7 @@ def test_a_download_killed_at_any_moment_is_finished_by_the_next(bucket, process
     upload_folder(source, URI)
     copy, whole = tmp_path / "copy", read_folder(source)
     for _ in range(2):
-        arguments = (processes, bucket, copy_down, [copy], chance.randint(1, 50), "GET")
+        arguments = (processes, bucket, copy_down, [URI, copy], chance.randint(1, 50), "GET")
         run_killed(*arguments)
         assert read_folder(copy).items() <= whole.items(), "a file is whole or absent"
     there = len(read_folder(copy))
@@ -198,7 +198,7 @@ def test_a_download_killed_at_any_moment_is_finished_by_the_next(bucket, process
 def test_an_upload_killed_at_any_moment_is_finished_by_the_next(bucket, processes, tmp_path, seed):
     number = random.Random(seed).randint(1, 79)
     source = write_folder(tmp_path / "source", many())
-    run_killed(processes, bucket, copy_up, [source], number, "PUT")
+    run_killed(processes, bucket, copy_up, [URI, source], number, "PUT")
     left = stored(bucket)
     assert left.items() <= read_folder(source).items()
     assert "0/0.png" not in left, "it is the last"

@@ -3,7 +3,8 @@ import traceback
 import pytest
 
 from components.object_store import ObjectStoreError, download_folder, read_bytes, upload_folder
-from tests.components.bucket_server import BucketServer, break_off, refuse
+from tests.components.bucket_server import BucketServer, refuse
+from tests.components.disturbed_server import break_off
 
 URI = "s3://bucket/folder"
 

@@ -10,19 +10,10 @@ from components.object_store import write_bytes
 from components.pusher.config import PushConfig
 from components.served import open_place, served_version
 from components.serving_store import ABANDONED_AFTER_S, ServingStoreError
-from tests.components.bucket_server import kill_at, refuse
+from tests.components.bucket_server import refuse
+from tests.components.disturbed_server import kill_at
 
 URI = "s3://bucket/models/digits"
-
-
-@pytest.fixture
-def model(tmp_path):
-    folder = tmp_path / "model"
-    (folder / "variables").mkdir(parents=True)
-    (folder / "saved_model.pb").write_bytes(b"graph" * 1000)
-    for index in range(20):
-        (folder / "variables" / f"part-{index}").write_bytes(bytes([index]) * 1000)
-    return folder
 
 
 def warm_up(copy):
