@@ -5,7 +5,6 @@ Each runs the same program; worker 0, or the one that a job names its chief, is 
 alone writes model, history and logs.
 """
 
-import faulthandler
 import json
 import logging
 import os
@@ -17,6 +16,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from trainer.config import TrainerConfig
+from trainer.deadline import ending_after
 from trainer.errors import DistributionError
 
 PROGRESS = logging.getLogger("darkroom.progress")
@@ -29,7 +29,6 @@ JOIN_SECONDS = 1800.0
 STALL_SECONDS = 900.0
 """Longest time without a step that ended; the first one of a phase is traced before."""
 _EXIT_STALLED = 1
-_STANDARD_ERROR = 2
 _TRACE_LINES = ("Graph execution error", "Detected at node", "File ", "[[", "(0)", "(1)")
 _ROLES = frozenset({"chief", "worker"})
 
@@ -126,24 +125,25 @@ def create_strategy(
 
     Args:
         cluster: The workers.
-        join_seconds: When the wait ends, and the process with it: it says `Timeout`, and where.
+        join_seconds: When the wait ends, and the process with it.
 
     Raises:
         DistributionError: TensorFlow was in use already, or a worker cannot be reached.
     """
     if cluster.workers > 1:
+        PROGRESS.info("waits for %d workers, at most %g s", cluster.workers, join_seconds)
+        refusal = (
+            f"error: worker {cluster.number} of {cluster.workers} waited {join_seconds:g} s and "
+            "not all of them have started; see which pods are pending, and the logs of the others"
+        )
         try:
-            PROGRESS.info("waits for %d workers, at most %g s", cluster.workers, join_seconds)
-            # TensorFlow waits with Python's lock held, so that no thread of ours would run.
-            faulthandler.dump_traceback_later(join_seconds, exit=True, file=_STANDARD_ERROR)
-            return tf.distribute.MultiWorkerMirroredStrategy()
+            with ending_after(join_seconds, refusal):
+                return tf.distribute.MultiWorkerMirroredStrategy()
         except (RuntimeError, tf.errors.OpError) as error:
             raise DistributionError(
                 f"worker {cluster.number} of {cluster.workers} cannot join the others "
                 f"({first_line(error)}); see the logs of the other workers"
             ) from error
-        finally:
-            faulthandler.cancel_dump_traceback_later()
     if len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return None
