@@ -62,7 +62,11 @@ def _records(patterns: Sequence[str]) -> tf.data.Dataset:
     files = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
     if not files:
         raise InputError(f"no file matches {', '.join(patterns)}; did Transform write examples?")
-    return tf.data.TFRecordDataset(files, compression_type="GZIP")
+    options = tf.data.Options()
+    # TensorFlow 2.21 tunes in a thread that sleeps for up to a minute, and whoever frees an
+    # iterator, when garbage is collected or Python exits, waits for it to wake up.
+    options.autotune.enabled = False
+    return tf.data.TFRecordDataset(files, compression_type="GZIP").with_options(options)
 
 
 def train_batches(examples: tf.data.Dataset, config: TrainerConfig) -> tf.data.Dataset:

@@ -4,6 +4,7 @@ import keras
 
 from trainer.backbone_weights import load_backbone_weights
 from trainer.backbones import BACKBONES
+from trainer.batch_norm import fuse_batch_norm, set_batch_norm_momentum
 from trainer.config import TrainerConfig
 from trainer.errors import TrainerError
 
@@ -66,22 +67,12 @@ def build_backbone(name: str, height: int, width: int, alpha: float = 1.0) -> ke
     entry = BACKBONES[name]
     options = {"alpha": alpha} if entry.imagenet_alphas else {}
     constructor = getattr(keras.applications, entry.constructor)
-    return constructor(
+    backbone = constructor(
         include_top=False, weights=None, input_shape=(height, width, 3), name=BACKBONE, **options
     )
+    return fuse_batch_norm(backbone)
 
 
 def preprocess(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
     """Float RGB images [N, H, W, 3] of 0 to 255 as the named backbone wants them."""
     return getattr(keras.applications, BACKBONES[name].module).preprocess_input(images)
-
-
-def set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
-    """Sets how slowly the moving statistics of batch normalization follow the batches."""
-    for layer in batch_norm_layers(model):
-        layer.momentum = momentum
-
-
-def batch_norm_layers(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-    """The batch normalization layers of a backbone."""
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]

@@ -15,10 +15,11 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from trainer.batch_norm import batch_norm_layers
 from trainer.config import TrainerConfig
 from trainer.distribution import PADDING, Watchdog, first_line
 from trainer.errors import DistributionError
-from trainer.model import BACKBONE, batch_norm_layers
+from trainer.model import BACKBONE
 
 LabelEncoder = Callable[[tf.Tensor], tf.Tensor]
 """Labels int64 [N] to what the loss compares with the model's answers."""

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from trainer.backbones import LETTERS_ALPHA, LETTERS_BACKBONE
-from trainer.model import build_backbone, preprocess, set_batch_norm_momentum
+from trainer.batch_norm import set_batch_norm_momentum
+from trainer.model import build_backbone, preprocess
 from trainer.pretraining.fonts import draw_glyph, load_font
 from trainer.pretraining.letters import IMAGE_SIZE, LETTERS, draw_style, render
 
