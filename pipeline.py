@@ -20,6 +20,7 @@ from components.image_example_gen.check import check
 from components.image_example_gen.fingerprint import fingerprint
 from components.served import served_version
 from config import ConfigError, Recipe, load_recipe
+from runner.interpreter import importing, leave
 from runner.session import (
     RunError,
     RunPlace,
@@ -249,13 +250,15 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
 
 def _run_nodes(recipe: Recipe, state: InputState, place: RunPlace, session: RunSession) -> bool:
     """Whether anything ran: the `tfx pipeline` commands stub the runner out."""
-    from absl import logging as absl_logging
+    with importing():
+        from absl import logging as absl_logging
 
-    from runner.local import ProgressRunner
+        from runner.local import ProgressRunner
 
     # Without it TFX's lines in the log have no time.
     absl_logging.use_absl_handler()
-    pipeline = create_pipeline(recipe, state, str(place.artifacts), str(place.metadata))
+    with importing():
+        pipeline = create_pipeline(recipe, state, str(place.artifacts), str(place.metadata))
     session.expect([node.id for node in pipeline.components])
     runner = ProgressRunner(place.run_id, UNCACHED_NODES, session.node_ended)
     runner.run(pipeline)
@@ -296,4 +299,4 @@ def _refuse(error: Exception, verbose: bool, code: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -39,6 +39,7 @@ from kubeflow.resources import (
 )
 from kubeflow.values import has_place
 from pipeline import UNCACHED_NODES, InputState, create_pipeline
+from runner.interpreter import importing, leave
 
 STATE_NODES: Final = {
     "ImageExampleGen": {"fingerprint": DATA_FINGERPRINT},
@@ -164,10 +165,11 @@ def _check_batch_size(recipe: Recipe) -> None:
 
 
 def _compile_with_tfx(recipe: Recipe, image: str, root: str) -> dict[str, Any]:
-    from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
-        KubeflowV2DagRunner,
-        KubeflowV2DagRunnerConfig,
-    )
+    with importing():
+        from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
+            KubeflowV2DagRunner,
+            KubeflowV2DagRunnerConfig,
+        )
 
     recipe = recipe.model_copy(update={"beam_pipeline_args": _find_beam_arguments(recipe)})
     config = KubeflowV2DagRunnerConfig(default_image=image, use_pipeline_spec_2_1=True)
@@ -275,4 +277,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

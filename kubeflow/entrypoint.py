@@ -33,6 +33,7 @@ from kubeflow.executor_input import (
     write_step_output,
 )
 from kubeflow.light_imports import import_tfx_types, skip_component_package
+from runner.interpreter import importing, leave
 from trainer.errors import TrainerError
 
 _STARTED = time.monotonic()
@@ -76,12 +77,13 @@ def run_step(options: argparse.Namespace, beam_arguments: list[str]) -> None:
     # Beam's workers outside of this container do not see its files; TFX then needs TensorFlow's
     # file functions, which know object stores.
     is_local = not _works_elsewhere(beam_arguments)
-    if is_local:
-        import_tfx_types()
-    if options.executor_class_path not in _NEED_ALL_COMPONENTS:
-        skip_component_package()
-    step = _read_step(options, is_local)
-    executor_class = _import_class(options.executor_class_path)
+    with importing():
+        if is_local:
+            import_tfx_types()
+        if options.executor_class_path not in _NEED_ALL_COMPONENTS:
+            skip_component_package()
+        step = _read_step(options, is_local)
+        executor_class = _import_class(options.executor_class_path)
     logger.info(
         "%s: begins after %.1f s of imports",
         options.executor_class_path,
@@ -186,4 +188,4 @@ def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[st
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

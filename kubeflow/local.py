@@ -26,6 +26,7 @@ from components.errors import ComponentError
 from components.image_example_gen.check import check
 from config import ConfigError, Recipe, load_recipe
 from kubeflow.parameters import override_recipe, read_assignments, run_arguments
+from runner.interpreter import leave
 from runner.session import RunError, RunPlace, captured, open_place
 
 PIPELINE_FILE: Final = "pipeline.yaml"
@@ -194,4 +195,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -16,7 +16,6 @@ Exit codes: 0 done, 1 the server gives no good answer, 2 bad recipe or refused r
 import argparse
 import hashlib
 import json
-import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,6 +37,7 @@ from kubeflow.server.submission import (
     run_command,
     say,
 )
+from runner.interpreter import leave
 
 _MOST_CONCURRENT: Final = 10
 """The server takes no more."""
@@ -189,4 +189,4 @@ def _describe_trigger(trigger: Any) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

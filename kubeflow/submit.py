@@ -9,7 +9,6 @@ which; 1 failed or cancelled; 2 bad recipe or refused request; 3 not blessed; 13
 """
 
 import argparse
-import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -37,6 +36,7 @@ from kubeflow.server.submission import (
     say,
 )
 from kubeflow.server.watch import Outcome, watch_run
+from runner.interpreter import leave
 
 EXIT_NOT_BLESSED: Final = 3
 POLL_SECONDS: Final = 5.0
@@ -185,4 +185,4 @@ def _conclude(api: Api, run_id: str, outcome: Outcome) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
