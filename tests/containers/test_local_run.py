@@ -5,14 +5,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
-from kubeflow.local_driver import LABEL
+from kubeflow.local_driver import HOME_LABEL, LABEL
 from tests.workspace import Workspace
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -21,10 +23,14 @@ STEPS = 12
 MINUTES_5 = 300
 
 
-def run_in_containers(workspace, **sections):
+def command(workspace, **sections):
     recipe = workspace.write_recipe(**sections)
-    command = [sys.executable, "-m", "kubeflow.local", "--config", str(recipe), "--image", IMAGE]
-    ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=MINUTES_5)
+    return [sys.executable, "-m", "kubeflow.local", "--config", str(recipe), "--image", IMAGE]
+
+
+def run_in_containers(workspace, **sections):
+    words = command(workspace, **sections)
+    ended = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=MINUTES_5)
     latest = workspace.runs / "small-containers" / "latest"
     return ended, json.loads((latest / "summary.json").read_text()), latest.resolve()
 
@@ -36,13 +42,30 @@ def run_in_one_container(workspace):
     content["runs_folder"] = str(folder / "runs-of-one")
     recipe = folder / "one.yaml"
     recipe.write_text(yaml.safe_dump(content))
-    command = [
+    words = [
         *("docker", "run", "--rm", "--init", "--user", f"{os.getuid()}:{os.getgid()}"),
         *("--volume", f"{folder}:{folder}", IMAGE),
         *("python", "pipeline.py", "--config", str(recipe)),
     ]
-    subprocess.run(command, check=True, capture_output=True, text=True, timeout=MINUTES_5)
+    subprocess.run(words, check=True, capture_output=True, text=True, timeout=MINUTES_5)
     return json.loads((folder / "runs-of-one/small/latest/summary.json").read_text())
+
+
+def running(condition):
+    """Containers that run and fulfil a condition of `docker ps`."""
+    words = ["docker", "ps", "--quiet", "--filter", condition]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+
+
+def break_an_image(workspace):
+    min(workspace.data.rglob("*.png")).write_bytes(b"no image")
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + MINUTES_5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +106,11 @@ def test_metrics_are_those_of_a_run_without_kubeflow(run, workspace):
 
 
 def test_nothing_goes_on_running(run):
-    command = ["docker", "ps", "--quiet", "--filter", f"label={LABEL}={run[1]['run_id']}"]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == ""
+    assert not running(f"label={LABEL}={run[1]['run_id']}")
 
 
 def test_a_step_that_fails_ends_the_run_with_its_last_lines(run, workspace):
-    (next(workspace.data.rglob("*.png"))).write_bytes(b"no image")
+    break_an_image(workspace)
     ended, summary, folder = run_in_containers(workspace, data={"max_quarantined": 0.0})
     assert ended.returncode == 1
     assert summary["status"] == "failed"
@@ -97,3 +119,28 @@ def test_a_step_that_fails_ends_the_run_with_its_last_lines(run, workspace):
     assert [step["name"] for step in summary["components"]][-1] == "DataGate"
     assert "error: " in (folder / "steps" / "DataGate.log").read_text()
     assert not list(workspace.serving.glob(".*.partial"))
+
+
+def test_what_a_killed_run_left_running_is_stopped_by_the_next(run, workspace):
+    home = workspace.runs / "small-containers"
+    steps, all_of_it = f"label={HOME_LABEL}={home}", f"volume={home}"
+    break_an_image(workspace)  # So that the runs end at DataGate.
+    first = subprocess.Popen(
+        command(workspace, data={"max_quarantined": 0.0}),
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: running(steps) or first.poll() is not None)
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    left = running(steps)
+    assert left, "the engine runs the step, not the process that was killed"
+    ended, summary, _ = run_in_containers(workspace, data={"max_quarantined": 0.0})
+    assert (ended.returncode, summary["status"]) == (1, "failed")
+    assert summary["error"].startswith("DataGate: "), "it was not in the way of the next run"
+    wait_until(lambda: not running(steps) and not running(all_of_it))
+    assert workspace.versions() == [run[1]["pushed_version"]]

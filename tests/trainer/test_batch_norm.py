@@ -48,7 +48,7 @@ def test_a_training_step_computes_what_keras_computes_in_one_operation():
         np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-4)
     np.testing.assert_allclose(ours.moving_mean, keras_layer.moving_mean, rtol=1e-5)
     count = np.prod(SHAPE[:3])
-    unbiased = (np.array(keras_layer.moving_variance) - 0.8) * count / (count - 1) + 0.8
+    unbiased = (keras_layer.moving_variance.numpy() - 0.8) * count / (count - 1) + 0.8
     np.testing.assert_allclose(ours.moving_variance, unbiased, rtol=1e-5)
     assert "FusedBatchNormV3" in operations(ours)
     assert "FusedBatchNormV3" not in operations(keras_layer)

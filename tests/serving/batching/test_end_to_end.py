@@ -129,6 +129,8 @@ def test_full_queue_is_503_and_unavailable(start):
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (response := caller.rest([8, 9])).status_code == 200:
         assert time.monotonic() < deadline, "the first request never came to the queue"
+        if waiting.done():  # These two had filled the queue when it came.
+            waiting = caller.pool.submit(caller.rest_rows, 1)
     assert response.status_code == 503
     message = (
         "The batch scheduling queue to which this task was submitted is full; currently 1 batches "
