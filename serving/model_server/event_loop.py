@@ -20,7 +20,7 @@ class EventLoopThread:
 
     One loop for everything: a request that waits costs no thread, so that hundreds may wait for
     their batch, and small requests cost no switch between threads. And one loop for all: gRPC's
-    own part of several loops reads the same socket, and can crash the process.
+    own part of several loops reads the same socket.
     """
 
     _guard: ClassVar = threading.Lock()

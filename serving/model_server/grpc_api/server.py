@@ -100,14 +100,32 @@ class GrpcServer:
         if self._health is not None:
             self._health.stop()
         draining = asyncio.create_task(self._server.stop(drain_seconds))
-        if self._calls is not None:
-            answered = asyncio.create_task(self._calls.wait_until_none())
-            await asyncio.wait({draining, answered}, return_when=asyncio.FIRST_COMPLETED)
-            answered.cancel()
-            await self._server.stop(min(STREAM_GRACE_SECONDS, drain_seconds))
-        await draining
+        if self._calls is not None and await self._only_streams_remain(draining, drain_seconds):
+            # gRPC crashes the process where a server is stopped twice at the same time.
+            draining.cancel()
+            await asyncio.wait({draining})
+            await self._server.stop(0)
+        else:
+            await draining
         if self._socket_file is not None:
             self._socket_file.remove()
+
+    async def _only_streams_remain(
+        self, draining: "asyncio.Task[None]", drain_seconds: float
+    ) -> bool:
+        """Whether all requests are answered, long before the end, and streams have had their time.
+
+        Close to its end `draining` ends the streams itself, and must not be cancelled any more.
+        """
+        assert self._calls is not None
+        end = asyncio.get_running_loop().time() + drain_seconds
+        answered = asyncio.create_task(self._calls.wait_until_none())
+        await asyncio.wait({draining, answered}, return_when=asyncio.FIRST_COMPLETED)
+        answered.cancel()
+        if end - asyncio.get_running_loop().time() < 2 * STREAM_GRACE_SECONDS:
+            return False
+        await asyncio.wait({draining}, timeout=STREAM_GRACE_SECONDS)
+        return not draining.done()
 
 
 def _create_options(config: ServerConfig) -> list[tuple[str, int | str]]:
