@@ -47,19 +47,22 @@ name = st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=
 names = name.filter(lambda text: text not in (".", ".."))
 
 
-@settings(max_examples=5)
-@given(data=st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=20))
-def test_there_and_back_any_names_and_contents(server, tmp_path_factory, data):
-    folder = tmp_path_factory.mktemp("any")
+def check_there_and_back(server, folder, uri, data):
     contents = {f"sub/{name}": content for name, content in data.items()}
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in server.environment.items():
             patch.setenv(variable, value)
         server.create_bucket("bucket")
-        upload_folder(write_folder(folder / "source", contents), URI)
+        upload_folder(write_folder(folder / "source", contents), uri)
         assert stored(server) == contents
-        download_folder(URI, folder / "copy")
+        download_folder(uri, folder / "copy")
     assert read_folder(folder / "copy") == contents
+
+
+@settings(max_examples=5)
+@given(data=st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=20))
+def test_there_and_back_any_names_and_contents(server, tmp_path_factory, data):
+    check_there_and_back(server, tmp_path_factory.mktemp("any"), URI, data)
 
 
 def test_only_what_changed_is_transferred_again(bucket, tmp_path):

@@ -27,6 +27,7 @@ from tests.components.disturbed_server import break_off, hang_up, lose_answer
 from tests.components.gcs_server import PAGE, GcsServer, refuse
 from tests.components.test_object_store_copies import (
     MIB,
+    check_there_and_back,
     copy_down,
     many,
     names,
@@ -70,16 +71,7 @@ def listings(server):
 @given(data=st.dictionaries(names, st.binary(max_size=50), min_size=1, max_size=20))
 @example(data={name: name.encode() for name in ODD})
 def test_there_and_back_any_names_and_contents(server, tmp_path_factory, data):
-    folder = tmp_path_factory.mktemp("any")
-    contents = {f"sub/{name}": content for name, content in data.items()}
-    with pytest.MonkeyPatch.context() as patch:
-        for variable, value in server.environment.items():
-            patch.setenv(variable, value)
-        server.create_bucket("bucket")
-        upload_folder(write_folder(folder / "source", contents), URI)
-        assert stored(server) == contents
-        download_folder(URI, folder / "copy")
-    assert read_folder(folder / "copy") == contents
+    check_there_and_back(server, tmp_path_factory.mktemp("any"), URI, data)
 
 
 def test_only_what_changed_is_transferred_again(bucket, tmp_path):

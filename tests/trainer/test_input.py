@@ -90,6 +90,14 @@ def test_images_are_not_varied_when_nothing_is_on(pattern):
     np.testing.assert_array_equal(images, numbered_images(10)[labels])
 
 
+@pytest.mark.parametrize("augmented", [False, True])
+def test_nothing_is_tuned_by_a_thread_that_freeing_an_iterator_waits_for(pattern, augmented):
+    settings = config(augmentation=AugmentationConfig(brightness=0.2 if augmented else 0))
+    examples = read_examples([pattern], SHAPE)
+    for batches in (train_batches(examples, settings), eval_batches(examples, settings)):
+        assert batches.options().autotune.enabled is False
+
+
 def test_labels_unknown_to_training_are_left_out(tmp_path):
     pattern = write_examples(tmp_path / "a.gz", numbered_images(3), [0, -1, 1])
     assert [int(label) for _, label in read_examples([pattern], SHAPE)] == [0, 1]
