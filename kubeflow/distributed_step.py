@@ -3,6 +3,8 @@
 The pods run the step's own command, with `--training_worker` added. They see neither what
 Kubeflow's launcher has copied for the step nor its files: on an object store each worker fetches
 the inputs itself, and the chief puts the outputs there; on a mounted volume they are there already.
+They have no folders like the launcher's (`/s3/` …) either, nor may their user make them: what a
+worker fetches and writes lies among its temporary files.
 """
 
 import hashlib
@@ -71,7 +73,7 @@ def run_as_worker(step: StepInput, work: Callable[[], None]) -> None:
     """Does the work of the step as one of several workers.
 
     Args:
-        step: What Kubeflow tells the step; its artifacts have local paths.
+        step: What Kubeflow tells the step; its artifacts are given other local paths.
         work: Runs the executor.
 
     Raises:
@@ -80,16 +82,19 @@ def run_as_worker(step: StepInput, work: Callable[[], None]) -> None:
     from trainer.distribution import CLUSTER_VARIABLE, read_cluster
 
     is_chief = read_cluster(os.environ.get(CLUSTER_VARIABLE)).is_chief
-    for name, artifacts in step.inputs.items():
-        for artifact, uri in zip(artifacts, step.input_uris[name], strict=True):
-            if is_uri(uri):
-                download_folder(uri, Path(artifact.uri))
     with tempfile.TemporaryDirectory() as folder:
-        if not is_chief:
-            # Nobody looks at what it writes, and it must not write where the chief does.
-            for name, artifacts in step.outputs.items():
-                for number, artifact in enumerate(artifacts):
-                    artifact.uri = f"{folder}/{name}-{number}"
+        for name, artifacts in step.inputs.items():
+            for number, artifact in enumerate(artifacts):
+                uri = step.input_uris[name][number]
+                if is_uri(uri):
+                    artifact.uri = f"{folder}/inputs/{name}-{number}"
+                    download_folder(uri, Path(artifact.uri))
+        for name, artifacts in step.outputs.items():
+            for number, artifact in enumerate(artifacts):
+                # Nobody looks at what the others write, and they must not write where the chief
+                # does.
+                if is_uri(step.uris[name][number]) or not is_chief:
+                    artifact.uri = f"{folder}/outputs/{name}-{number}"
         work()
         if not is_chief:
             return

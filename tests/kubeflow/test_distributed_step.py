@@ -54,9 +54,12 @@ def work_on(step):
 
 @pytest.fixture
 def roots(tmp_path, monkeypatch):
-    """Another folder in the place of `/`, where a test has nothing to write."""
-    local = {scheme: f"{tmp_path}{root}" for scheme, root in executor_input.LOCAL_ROOTS.items()}
+    """Another folder in the place of `/`, where a worker's user may not write."""
+    root = tmp_path / "root"
+    local = {scheme: f"{root}{path}" for scheme, path in executor_input.LOCAL_ROOTS.items()}
     monkeypatch.setattr(executor_input, "LOCAL_ROOTS", local)
+    yield root
+    assert not root.exists()
 
 
 @pytest.fixture
@@ -94,6 +97,31 @@ def test_other_workers_write_nowhere_on_a_shared_volume(tmp_path, monkeypatch):
     step = read_step(tmp_path, tmp_path / "output.json")
     run_as_worker(step, work_on(step))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["examples"]
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_what_a_worker_fetched_and_wrote_is_removed(
+    bucket,  # noqa: F811
+    roots,
+    tmp_path,
+    monkeypatch,
+    index,
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    write_bytes("s3://bucket/run/examples/data", b"images")
+    as_worker(monkeypatch, index)
+    step = read_step("s3://bucket/run", tmp_path / "unused.json")
+    seen = []
+
+    def work():
+        work_on(step)()
+        seen.extend(step.inputs["examples"] + step.outputs["model"])
+
+    run_as_worker(step, work)
+    assert all(Path(artifact.uri).is_relative_to(temporary) for artifact in seen)
+    assert not list(temporary.iterdir())
 
 
 def test_the_step_launches_a_job_and_answers_what_the_chief_said(cluster, tmp_path, monkeypatch):
