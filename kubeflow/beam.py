@@ -18,7 +18,6 @@ _DATAFLOW: Final = "DataflowRunner"
 RUNNERS: Final = (DIRECT, *_PORTABLE, _DATAFLOW)
 """The runners that are known to do; others are refused."""
 _FIELD: Final = "beam_pipeline_args"
-_SHARED_ROOT: Final = "gs:// or a mounted volume that every worker has too"
 
 
 def is_remote(arguments: Sequence[str]) -> bool:
@@ -42,7 +41,7 @@ def check_beam_arguments(arguments: Sequence[str], image: str, root: str) -> Non
     Args:
         arguments: `beam_pipeline_args` of the recipe.
         image: The container image of the steps; Beam's workers need the same.
-        root: The pipeline root: a URI, or a folder of a mounted volume.
+        root: The pipeline root.
 
     Raises:
         ConfigError: One line names the option and the remedy.
@@ -97,12 +96,11 @@ def _check_portable(runner: str, options: dict[str, Any], image: str, root: str)
         raise _refusal("environment_config", place, f"DOCKER needs the steps' image, {image}")
     if kind == "EXTERNAL" and not _is_address(place):
         raise _refusal("environment_config", place, "EXTERNAL needs host:port of the worker pool")
-    if kind != "LOOPBACK" and not root.startswith(("gs://", "/")):
+    if kind != "LOOPBACK" and not root.startswith("gs://"):
         raise _refusal(
             "environment_type",
             options["environment_type"],
-            f"these workers cannot reach the root {root}; take a root on {_SHARED_ROOT}, or "
-            "LOOPBACK",
+            f"these workers cannot reach the root {root}; take a root on gs://, or LOOPBACK",
         )
 
 

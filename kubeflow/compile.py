@@ -11,7 +11,6 @@ the recipe are parameters of the pipeline, and resources are those of the recipe
 
 import argparse
 import json
-import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ import yaml
 
 from config import ConfigError, Recipe, load_recipe
 from kubeflow.beam import check_beam_arguments
-from kubeflow.config import KubeflowConfig, StepConfig
+from kubeflow.config import KubeflowConfig, StepConfig, to_task_name
 from kubeflow.distributed_step import JOB_FLAG
 from kubeflow.parameters import (
     DATA_FINGERPRINT,
@@ -32,6 +31,7 @@ from kubeflow.parameters import (
     RunParameter,
     list_parameters,
 )
+from kubeflow.pipeline_root import check_root
 from kubeflow.resources import (
     create_container_settings,
     create_kubernetes_settings,
@@ -51,6 +51,7 @@ ENTRYPOINT: Final = ["python", "-m", "kubeflow.entrypoint"]
 INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
 OUTPUTS_SPEC_FLAG: Final = "--outputs_spec"
 PLACES_FLAG: Final = "--recipe_places"
+ROOT_FLAG: Final = "--pipeline_root"
 _LAUNCHER: Final[dict[str, Any]] = {
     "cpu_request": None,
     "cpu_limit": None,
@@ -93,7 +94,7 @@ def compile_recipe(
     Args:
         recipe: What to do; its paths are those inside the containers.
         image: Container image that has this project installed.
-        root: Pipeline root on the cluster's object store, or a mounted volume.
+        root: Pipeline root on the cluster's object store; a folder for local containers.
         fingerprinted: Whether each run says what the data and the serving folder hold, so that
             the nodes that read them may come from the cache. Without it they never do.
 
@@ -127,7 +128,7 @@ def compile_recipe(
         if name in UNCACHED_NODES or (name in STATE_NODES and not fingerprinted):
             step = step.model_copy(update={"cache": False})
         node.rename()
-        node.connect(parameters)
+        node.connect(parameters, root)
         if name == "Trainer" and recipe.kubeflow.workers > 1:
             node.launch_job(recipe.kubeflow, step, image)
             step = step.model_copy(update=_LAUNCHER)
@@ -143,11 +144,6 @@ def compile_recipe(
             kubernetes[f"exec-{node.key}"] = settings
     platforms = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": kubernetes}}}}
     return CompiledPipeline(specification, platforms if kubernetes else {})
-
-
-def to_key(node: str) -> str:
-    """Returns the name of a node's task: ImageExampleGen's is image-example-gen."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", node).lower()
 
 
 def _find_beam_arguments(recipe: Recipe) -> tuple[str, ...]:
@@ -184,7 +180,7 @@ class _Node:
 
     def __init__(self, name: str, original: Mapping[str, Any], task: dict[str, Any]) -> None:
         self.name = name
-        self.key = to_key(name)
+        self.key = to_task_name(name)
         self.task = task
         self.component = original["components"][task["componentRef"]["name"]]
         label = self.component["executorLabel"]
@@ -193,17 +189,21 @@ class _Node:
     def rename(self) -> None:
         """Gives everything the names that Kubeflow's own compiler would.
 
-        Its local runner cuts names that do not begin with `comp-`.
+        Its local runner cuts names that do not begin with `comp-`; its drivers before 2.14 look for
+        a producer's task by its key among tasks that they have stored by `taskInfo`.
         """
+        self.task["taskInfo"]["name"] = self.key
         self.component["executorLabel"] = f"exec-{self.key}"
         self.task["componentRef"]["name"] = f"comp-{self.key}"
         if "dependentTasks" in self.task:
-            self.task["dependentTasks"] = [to_key(name) for name in self.task["dependentTasks"]]
+            self.task["dependentTasks"] = [
+                to_task_name(name) for name in self.task["dependentTasks"]
+            ]
         for artifact in self.task.get("inputs", {}).get("artifacts", {}).values():
             source = artifact["taskOutputArtifact"]
-            source["producerTask"] = to_key(source["producerTask"])
+            source["producerTask"] = to_task_name(source["producerTask"])
 
-    def connect(self, parameters: Sequence[RunParameter]) -> None:
+    def connect(self, parameters: Sequence[RunParameter], root: str) -> None:
         """Connects the node to the parameters that it depends on, and starts our entrypoint."""
         places = {}
         given = self.task.get("inputs", {}).get("parameters", {})
@@ -215,7 +215,7 @@ class _Node:
                 self._add_input(parameter.name, parameter.kind, parameter.name)
         for own_name, name in STATE_NODES.get(self.name, {}).items():
             self._add_input(own_name, "STRING", name)
-        self._start_entrypoint(places)
+        self._start_entrypoint(places, root)
 
     def launch_job(self, settings: KubeflowConfig, step: StepConfig, image: str) -> None:
         """Makes the step launch a training job, whose pods get what the step would get."""
@@ -227,12 +227,15 @@ class _Node:
         }
         self.container["args"] += [JOB_FLAG, json.dumps(job)]
 
-    def _start_entrypoint(self, places: Mapping[str, Sequence[Sequence[str]]]) -> None:
+    def _start_entrypoint(self, places: Mapping[str, Sequence[Sequence[str]]], root: str) -> None:
         arguments = self.container["args"]
         # TFX's, written before the parameters came.
         inputs_spec = arguments.index(INPUTS_SPEC_FLAG) + 1
         arguments[inputs_spec] = json.dumps(self.component["inputDefinitions"])
         arguments += [OUTPUTS_SPEC_FLAG, json.dumps(self.component["outputDefinitions"])]
+        # Kubeflow's cache looks at arguments, and not at where the artifacts of a hit are: without
+        # it, another root would be given artifacts of this one.
+        arguments += [ROOT_FLAG, root]
         if places:
             arguments += [PLACES_FLAG, json.dumps(places)]
         self.container["command"] = list(ENTRYPOINT)
@@ -267,6 +270,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", default="pipeline.yaml", help="the file to write")
     options = parser.parse_args(arguments)
     try:
+        check_root(options.root)
         compiled = compile_recipe(load_recipe(Path(options.config)), options.image, options.root)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -22,6 +22,12 @@ NODES: Final = (
 )
 """The nodes of the DAG, which may be given settings of their own."""
 
+
+def to_task_name(node: str) -> str:
+    """Returns the name of a node's task: ImageExampleGen's is image-example-gen."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", node).lower()
+
+
 DEFAULT_PARAMETERS: Final = (
     "data.path",
     "push.destination",
@@ -33,15 +39,21 @@ DEFAULT_PARAMETERS: Final = (
     "trainer.fine_tune_learning_rate",
 )
 
-_QUANTITY: Final = re.compile(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]i?)?")
+_CPUS: Final = re.compile(r"[0-9]+(\.[0-9]+)?m?")
+_MEMORY: Final = re.compile(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]|[KMGTPE]i)?")
+_LONGEST_PAUSE: Final = 24 * 3600
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-def _is_quantity(value: str) -> str:
-    if not _QUANTITY.fullmatch(value):
-        raise ValueError(
-            f"{value!r} is no quantity of Kubernetes; write one such as 500m, 2 or 8Gi"
-        )
+def _is_cpus(value: str) -> str:
+    if not _CPUS.fullmatch(value):
+        raise ValueError(f"{value!r} is no quantity of CPUs; write one such as 500m or 2")
+    return value
+
+
+def _is_memory(value: str) -> str:
+    if not _MEMORY.fullmatch(value):
+        raise ValueError(f"{value!r} is no quantity of memory; write one such as 512Mi or 8Gi")
     return value
 
 
@@ -53,7 +65,8 @@ def _is_variable(value: str) -> str:
     return value
 
 
-Quantity = Annotated[str, AfterValidator(_is_quantity)]
+Cpus = Annotated[str, AfterValidator(_is_cpus)]
+Memory = Annotated[str, AfterValidator(_is_memory)]
 Variable = Annotated[str, AfterValidator(_is_variable)]
 
 
@@ -135,14 +148,23 @@ class RetryConfig(_Section):
     Args:
         count: Tries after the first.
         backoff_seconds: Pause before the first of them.
-        backoff_factor: By how much each pause is longer than the one before.
-        max_backoff_seconds: Longest pause; Kubeflow's own limit is an hour.
+        backoff_factor: How many times each pause is as long as the one before; whole, since
+            versions of Kubeflow cut fractions off or refuse them.
     """
 
     count: int = Field(ge=1, le=100)
     backoff_seconds: int = Field(default=10, ge=0, le=3600)
-    backoff_factor: float = Field(default=2.0, ge=1)
-    max_backoff_seconds: int = Field(default=3600, ge=1, le=3600)
+    backoff_factor: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def _pauses_end(self) -> "RetryConfig":
+        last = self.backoff_seconds * self.backoff_factor ** (self.count - 1)
+        if last > _LONGEST_PAUSE:
+            raise ValueError(
+                f"the last of {self.count} pauses would be of {last} seconds, longer than a day; "
+                "lower count, backoff_seconds or backoff_factor"
+            )
+        return self
 
 
 class StepConfig(_Section):
@@ -164,10 +186,10 @@ class StepConfig(_Section):
         cache: Whether the step may be skipped when its inputs are those of an earlier run.
     """
 
-    cpu_request: Quantity | None = None
-    cpu_limit: Quantity | None = None
-    memory_request: Quantity | None = None
-    memory_limit: Quantity | None = None
+    cpu_request: Cpus | None = None
+    cpu_limit: Cpus | None = None
+    memory_request: Memory | None = None
+    memory_limit: Memory | None = None
     gpu: GpuConfig | None = None
     node_selector: dict[str, str] = {}
     tolerations: tuple[TolerationConfig, ...] = ()

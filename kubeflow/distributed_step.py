@@ -1,29 +1,30 @@
 """Trainer's step for several workers: the step launches a job, the job's pods do its work.
 
-The pods run the step's own command, with `--training_worker` added. They see neither what
-Kubeflow's launcher has copied for the step nor its files: on an object store each worker fetches
-the inputs itself, and the chief puts the outputs there; on a mounted volume they are there already.
-They have no folders like the launcher's (`/s3/` …) either, nor may their user make them: what a
-worker fetches and writes lies among its temporary files.
+The pods run the step's own command, with `--training_worker` added. They do not see what Kubeflow's
+launcher has copied for the step: each worker fetches the inputs from the object store itself, and
+the chief puts the outputs there. They have no folders like the launcher's (`/s3/` …) either, nor
+may their user make them: what a worker fetches and writes lies among its temporary files.
 """
 
 import hashlib
-import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from components.errors import ComponentError
 from components.object_store import (
+    ObjectStoreError,
     download_folder,
-    is_uri,
     read_bytes,
     upload_folder,
     write_bytes,
 )
-from kubeflow.executor_input import StepInput, write_step_output
+from kubeflow.executor_input import Artifacts, StepInput, write_step_output
+
+if TYPE_CHECKING:
+    from tfx.types.artifact import Artifact
 
 WORKER_FLAG: Final = "--training_worker"
 JOB_FLAG: Final = "--training_job"
@@ -66,7 +67,10 @@ def launch(step: StepInput, settings: Mapping[str, Any], arguments: Sequence[str
     )
     run_training_job(manifest, seconds)
     step.output_file.parent.mkdir(parents=True, exist_ok=True)
-    step.output_file.write_bytes(_read_answer(answer))
+    try:
+        step.output_file.write_bytes(read_bytes(answer))
+    except ObjectStoreError as error:
+        raise WorkerError(f"the chief left no answer: {error}") from error
 
 
 def run_as_worker(step: StepInput, work: Callable[[], None]) -> None:
@@ -83,25 +87,19 @@ def run_as_worker(step: StepInput, work: Callable[[], None]) -> None:
 
     is_chief = read_cluster(os.environ.get(CLUSTER_VARIABLE)).is_chief
     with tempfile.TemporaryDirectory() as folder:
-        for name, artifacts in step.inputs.items():
-            for number, artifact in enumerate(artifacts):
-                uri = step.input_uris[name][number]
-                if is_uri(uri):
-                    artifact.uri = f"{folder}/inputs/{name}-{number}"
-                    download_folder(uri, Path(artifact.uri))
-        for name, artifacts in step.outputs.items():
-            for number, artifact in enumerate(artifacts):
-                # Nobody looks at what the others write, and they must not write where the chief
-                # does.
-                if is_uri(step.uris[name][number]) or not is_chief:
-                    artifact.uri = f"{folder}/outputs/{name}-{number}"
+        for uri, artifact in _with_uris(step.inputs, step.input_uris):
+            artifact.uri = tempfile.mkdtemp(dir=folder)
+            download_folder(uri, Path(artifact.uri))
+        for _, artifact in _with_uris(step.outputs, step.uris):
+            artifact.uri = tempfile.mkdtemp(dir=folder)
         work()
         if not is_chief:
             return
-        _store_outputs(step)
+        for uri, artifact in _with_uris(step.outputs, step.uris):
+            upload_folder(Path(artifact.uri), uri)
         step.output_file = Path(folder) / "answer.json"
         write_step_output(step)
-        _write_answer(answer_location(step), step.output_file.read_bytes())
+        write_bytes(answer_location(step), step.output_file.read_bytes())
 
 
 def answer_location(step: StepInput) -> str:
@@ -110,37 +108,14 @@ def answer_location(step: StepInput) -> str:
     Raises:
         WorkerError: The step has no output.
     """
-    for uris in step.uris.values():
-        for uri in uris:
-            return f"{uri}.answer.json"
+    for uri, _ in _with_uris(step.outputs, step.uris):
+        return f"{uri}.answer.json"
     raise WorkerError("a step without outputs cannot be divided among workers")
 
 
-def _store_outputs(step: StepInput) -> None:
-    for name, artifacts in step.outputs.items():
-        for artifact, uri in zip(artifacts, step.uris[name], strict=True):
-            if is_uri(uri):
-                upload_folder(Path(artifact.uri), uri)
-
-
-def _write_answer(location: str, content: bytes) -> None:
-    if is_uri(location):
-        write_bytes(location, content)
-        return
-    partial = Path(f"{location}.partial")
-    partial.write_bytes(content)
-    partial.replace(location)
-
-
-def _read_answer(location: str) -> bytes:
-    if is_uri(location):
-        return read_bytes(location)
-    try:
-        content = Path(location).read_bytes()
-    except FileNotFoundError:
-        raise WorkerError(
-            f"the chief left no answer at {location}: workers and step must share the pipeline "
-            "root; mount its volume through kubeflow.steps.Trainer.volumes"
-        ) from None
-    json.loads(content)
-    return content
+def _with_uris(
+    artifacts: Artifacts, uris: Mapping[str, Sequence[str]]
+) -> Iterator[tuple[str, "Artifact"]]:
+    """Each artifact with its URI in the object store."""
+    for name, listed in artifacts.items():
+        yield from zip(uris[name], listed, strict=True)

@@ -3,7 +3,7 @@
 Usage, written by `kubeflow.compile`:
     python -m kubeflow.entrypoint --executor_class_path CLASS --json_serialized_invocation_args JSON
         --json_serialized_inputs_spec_args JSON [--outputs_spec JSON] [--recipe_places JSON]
-        [--training_job JSON | --training_worker] [arguments for Beam]
+        [--pipeline_root URI] [--training_job JSON | --training_worker] [arguments for Beam]
 
 It takes the place of TFX's own entrypoint, which needs types that open-source Kubeflow does not
 send, and imports every component of TFX before each step.
@@ -61,8 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         traceback.print_exc()
-        first_line = f"{type(error).__name__}: {error}".splitlines()[0]
-        print(f"error: {first_line}", file=sys.stderr)
+        print(f"error: {_one_line(error)}", file=sys.stderr)
         return 1
     return 0
 
@@ -168,6 +167,14 @@ def _import_class(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+def _one_line(error: Exception) -> str:
+    text = str(error)
+    if callable(details := getattr(error, "details", None)):
+        # Of gRPC, whose errors begin with their own name: of Beam's job server, for instance.
+        text = f"{details()}"
+    return f"{type(error).__name__}: {text}".splitlines()[0]
+
+
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
     # An exception, so that executors clean up behind themselves.
     raise SystemExit(128 + number)
@@ -182,6 +189,7 @@ def _parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, list[st
     parser.add_argument("--json_serialized_inputs_spec_args", default="{}")
     parser.add_argument("--outputs_spec", default="{}")
     parser.add_argument("--recipe_places", default="{}")
+    parser.add_argument("--pipeline_root", help="not looked at: for Kubeflow's cache only")
     parser.add_argument("--training_job", default="")
     parser.add_argument("--training_worker", action="store_true")
     return parser.parse_known_args(arguments)

@@ -75,7 +75,8 @@ def read_step_input(
     Args:
         invocation: JSON of the `ExecutorInput`.
         inputs_spec: JSON of the component's `ComponentInputsSpec`.
-        outputs_spec: JSON of its `ComponentOutputsSpec`.
+        outputs_spec: JSON of its `ComponentOutputsSpec`; outputs that it does not name are not
+            the step's.
         places: JSON: parameter to the places of its value among the execution properties.
         local: Whether artifacts are given local paths instead of URIs.
 
@@ -84,19 +85,26 @@ def read_step_input(
     """
     message = json.loads(invocation)
     specified = json.loads(inputs_spec)
+    declared = json.loads(outputs_spec)
     outputs = message.get("outputs", {})
     if "outputFile" not in outputs:
         raise ExecutorInputError("the invocation has no outputs.outputFile")
+    # Kubeflow adds one of its own, `executor-logs`: a file, which its launcher writes.
+    produced = {
+        name: entry
+        for name, entry in outputs.get("artifacts", {}).items()
+        if name in declared.get("artifacts", {})
+    }
     return StepInput(
         _read_artifacts(message.get("inputs", {}).get("artifacts", {}), specified, local),
-        _read_artifacts(outputs.get("artifacts", {}), json.loads(outputs_spec), local),
+        _read_artifacts(produced, declared, local),
         _read_properties(
             message.get("inputs", {}).get("parameterValues", {}),
             specified.get("parameters", {}),
             json.loads(places),
         ),
         Path(outputs["outputFile"]),
-        _read_uris(outputs.get("artifacts", {})),
+        _read_uris(produced),
         _read_uris(message.get("inputs", {}).get("artifacts", {})),
     )
 
@@ -178,7 +186,7 @@ def _read_artifacts(
     }
     return {
         name: [
-            _read_artifact(name, artifact, types.get(name) or artifact.get("type", {}), local)
+            _read_artifact(name, artifact, types.get(name, {}), local)
             for artifact in entry.get("artifacts", ())
         ]
         for name, entry in listed.items()

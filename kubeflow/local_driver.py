@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import yaml
 
+from kubeflow.config import NODES, to_task_name
 from kubeflow.executor_input import restore_artifacts
 from kubeflow.local import PIPELINE_FILE
 from runner.nodes import NodeResult
@@ -120,7 +121,7 @@ class StepStream(io.TextIOBase):
 
     def _succeed(self) -> None:
         seconds = time.monotonic() - self._began
-        found = list(self._place.artifacts.glob(f"*/{_to_folder(self._nodes, self._step)}"))
+        found = list(self._place.artifacts.glob(f"*/{to_task_name(self._step)}"))
         path = max(found, default=None, key=lambda folder: folder.stat().st_mtime_ns)
         if path is None or not (path / _OUTPUT_FILE).is_file():
             # KFP takes a container that is gone before it is asked for one that succeeded.
@@ -148,7 +149,8 @@ def drive(settings: Mapping[str, Any]) -> int:
     session.started(settings["rows"], settings["classes"])
     specification = next(yaml.safe_load_all((place.folder / PIPELINE_FILE).read_text()))
     tasks = specification["root"]["dag"]["tasks"]
-    nodes = {key: task["taskInfo"]["name"] for key, task in tasks.items()}
+    names = {to_task_name(node): node for node in NODES}
+    nodes = {key: names[key] for key in tasks}
     components = {
         nodes[key]: specification["components"][task["componentRef"]["name"]]
         for key, task in tasks.items()
@@ -214,10 +216,6 @@ def _engine() -> Iterator["docker.DockerClient"]:
 def _stop_containers(engine: "docker.DockerClient", label: str) -> None:
     for container in engine.containers.list(filters={"label": label}):
         container.stop(timeout=10)
-
-
-def _to_folder(nodes: Mapping[str, str], node: str) -> str:
-    return next(key for key, name in nodes.items() if name == node)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

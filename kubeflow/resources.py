@@ -8,17 +8,19 @@ values are those that the SDK and its extension `kfp-kubernetes` write.
 from decimal import Decimal
 from typing import Any, Final
 
-from kubeflow.config import Quantity, StepConfig, VolumeConfig
+from kubeflow.config import StepConfig, VolumeConfig
 
 _CPU_UNITS: Final = {"m": Decimal("0.001"), "": Decimal(1)}
 _MEMORY_UNITS: Final = {
     "": Decimal(1),
     **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", start=1)},
     **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
-    "ki": Decimal(1024),
     "m": Decimal("0.001"),
 }
 _GIGABYTE: Final = Decimal(1000) ** 3
+_FOR_EVER: Final = "31536000s"
+"""Kubeflow counts `backoffMaxDuration` from the beginning of the first try, and tries no more when
+it is over: no bound on pauses, as its name has it. A year; without it there would be no retry."""
 
 
 def create_container_settings(step: StepConfig) -> dict[str, Any]:
@@ -56,7 +58,7 @@ def create_task_settings(step: StepConfig) -> dict[str, Any]:
             "maxRetryCount": step.retries.count,
             "backoffDuration": f"{step.retries.backoff_seconds}s",
             "backoffFactor": step.retries.backoff_factor,
-            "backoffMaxDuration": f"{step.retries.max_backoff_seconds}s",
+            "backoffMaxDuration": _FOR_EVER,
         }
     return settings
 
@@ -85,7 +87,8 @@ def create_kubernetes_settings(
             {
                 **_name_both_ways("secretName", secret.name),
                 "keyToEnv": [{"secretKey": secret.key, "envVar": secret.variable}],
-                "optional": secret.optional,
+                # Kubeflow 2.14 refuses the word.
+                **({"optional": True} if secret.optional else {}),
             }
             for secret in step.secrets
         ]
@@ -126,6 +129,6 @@ def _to_text(number: int | None) -> str | None:
     return None if number is None else str(number)
 
 
-def _parse(quantity: Quantity, units: dict[str, Decimal]) -> Decimal:
+def _parse(quantity: str, units: dict[str, Decimal]) -> Decimal:
     number = quantity.rstrip("mkKMGTPEi")
     return Decimal(number) * units[quantity[len(number) :]]

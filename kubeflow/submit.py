@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from components.errors import ComponentError
 from config import Recipe
+from kubeflow.config import NODES, to_task_name
 from kubeflow.parameters import DATA_FINGERPRINT, SERVED_VERSION, run_arguments
 from kubeflow.server.access import ApiError
 from kubeflow.server.api import Api
@@ -147,10 +148,7 @@ def _try(location: str, read: Callable[[], str]) -> tuple[str, str]:
 
 
 def _wait(api: Api, plan: Plan, run_id: str, address: str, interval: float, deadline: float) -> int:
-    from kubeflow.compile import to_key
-    from kubeflow.config import NODES
-
-    steps = {to_key(node) for node in NODES}
+    steps = {to_task_name(node) for node in NODES}
     try:
         outcome = watch_run(api, run_id, steps, say, interval, deadline)
         return _conclude(api, run_id, outcome)

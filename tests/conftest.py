@@ -1,7 +1,10 @@
-"""What all tests share: hypothesis draws the same examples every time, on slow machines too."""
+"""What all tests share."""
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
+# The same examples every time, on slow machines too.
 settings.register_profile(
     "darkroom",
     deadline=None,
@@ -10,3 +13,8 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("darkroom")
+
+# A shell ignores interrupts on behalf of what it starts in the background, and so would the
+# programs that tests start in order to interrupt them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

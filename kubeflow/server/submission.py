@@ -15,6 +15,7 @@ from typing import Any, Final
 from components.errors import ComponentError
 from config import ConfigError, Recipe, load_recipe
 from kubeflow.parameters import override_recipe, read_assignments
+from kubeflow.pipeline_root import check_root
 from kubeflow.server.access import ApiError, RefusedError, read_access
 from kubeflow.server.api import Api, Job
 from kubeflow.server.rest import PATIENCE, Patience, Rest
@@ -88,6 +89,7 @@ def read_plan(options: argparse.Namespace) -> Plan:
     Raises:
         ConfigError: Something in either does not do.
     """
+    check_root(options.root)
     recipe = load_recipe(Path(options.config))
     return Plan(
         recipe,

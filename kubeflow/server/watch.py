@@ -21,6 +21,7 @@ _WORDS: Final = {
 }
 
 
+_DRIVER: Final = "-driver"
 _MOST_SILENCES: Final = 20
 """Looks in a row without an answer; each is several requests, so this is about ten minutes."""
 
@@ -52,8 +53,8 @@ def watch_run(
     Args:
         api: The server.
         run_id: The run.
-        steps: Names of the pipeline's tasks. The server lists drivers and pods as well, which are
-            passed over.
+        steps: Names of the pipeline's tasks. The server lists pods as well, which are passed over,
+            and drivers, which prepare steps: of them, those that failed are told.
         say: Takes one line.
         interval: Seconds from one look to the next.
         deadline: Time of `time.monotonic` at which to stop.
@@ -76,7 +77,7 @@ def watch_run(
             continue
         silences = 0
         tasks = (run.run_details and run.run_details.task_details) or []
-        mine = [task for task in tasks if task.display_name in steps]
+        mine = [task for task in tasks if task.display_name in steps or _failed_to_prepare(task)]
         for task in sorted(mine, key=lambda task: str(task.start_time or task.create_time)):
             state = str(task.state or "PENDING")
             if state in _WORDS and shown.get(task.display_name) != state:
@@ -90,11 +91,18 @@ def watch_run(
         time.sleep(interval)
 
 
+def _failed_to_prepare(task: Any) -> bool:
+    """Whether Kubeflow itself failed, at what comes before a step; no step then says a word."""
+    return str(task.display_name).endswith(_DRIVER) and task.state == "FAILED"
+
+
 def _describe_step(task: Any, state: str) -> str:
     seconds = ""
     if state in _ENDED and _is_time(task.start_time) and _is_time(task.end_time):
         seconds = f"  {(task.end_time - task.start_time).total_seconds():.0f} s"
     error = _read_error(task)
+    if not error and _failed_to_prepare(task):
+        error = "Kubeflow could not prepare the step; the log of this pod says why"
     return f"{task.display_name:<20} {_WORDS[state]}{seconds}" + (f"  {error}" if error else "")
 
 

@@ -19,6 +19,23 @@ class Waiting(BaseExecutor):
             (folder / "cleaned up").touch()
 
 
+class NoAnswerError(Exception):
+    """As gRPC's errors are: the first line of the text says nothing."""
+
+    def __str__(self):
+        return "<RPC that terminated with:\n\tstatus = DEADLINE_EXCEEDED>"
+
+    def details(self):
+        return "Deadline Exceeded"
+
+
+class Unanswered(BaseExecutor):
+    """Waits in vain for Beam's job server."""
+
+    def Do(self, input_dict, output_dict, exec_properties):
+        raise NoAnswerError
+
+
 class Broken(BaseExecutor):
     """Raises what nobody has foreseen."""
 

@@ -33,7 +33,6 @@ GOOD = [
     (["--runner=DirectRunner"], "minio://b/root", False),
     (["--runner", "direct"], "minio://b/root", False),
     (FLINK, "gs://b/root", True),
-    (FLINK, "/mnt/root", True),
     (PORTABLE, "gs://b/root", True),
     (LOOPBACK, "minio://b/root", False),
     (DATAFLOW, "gs://b/root", True),

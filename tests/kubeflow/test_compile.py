@@ -9,8 +9,8 @@ from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from config import ConfigError
-from kubeflow.compile import compile_recipe, main, to_key
-from kubeflow.config import NODES
+from kubeflow.compile import compile_recipe, main
+from kubeflow.config import NODES, to_task_name
 from kubeflow.parameters import override_recipe, run_arguments
 from kubeflow.values import put_values
 from tests.workspace import Workspace
@@ -41,12 +41,12 @@ def specification(compiled):
 @pytest.fixture(scope="module")
 def tasks(specification):
     """Node to task."""
-    tasks = specification["root"]["dag"]["tasks"]
-    return {task["taskInfo"]["name"]: task for task in tasks.values()}
+    names = {to_task_name(node): node for node in NODES}
+    return {names[key]: task for key, task in specification["root"]["dag"]["tasks"].items()}
 
 
 def container(specification, node):
-    return specification["deploymentSpec"]["executors"][f"exec-{to_key(node)}"]["container"]
+    return specification["deploymentSpec"]["executors"][f"exec-{to_task_name(node)}"]["container"]
 
 
 def argument(specification, node, flag):
@@ -79,7 +79,7 @@ def test_every_node_is_there_as_a_container_with_our_entrypoint(specification, t
     assert set(tasks) == IN_THE_DAG
     for node, task in tasks.items():
         component = specification["components"][task["componentRef"]["name"]]
-        assert component["executorLabel"] == f"exec-{to_key(node)}"
+        assert component["executorLabel"] == f"exec-{to_task_name(node)}"
         found = container(specification, node)
         assert found["command"] == ["python", "-m", "kubeflow.entrypoint"]
         assert found["image"] == "darkroom:test"
@@ -90,6 +90,21 @@ def test_every_node_is_there_as_a_container_with_our_entrypoint(specification, t
 def test_names_are_those_that_kfp_keeps_whole(specification):
     assert "image-example-gen" in specification["root"]["dag"]["tasks"]
     assert all(name.startswith("comp-") for name in specification["components"])
+
+
+def test_tasks_are_stored_by_the_name_by_which_they_are_looked_for(specification):
+    for key, task in specification["root"]["dag"]["tasks"].items():
+        assert task["taskInfo"] == {"name": key}
+
+
+def test_the_root_is_part_of_what_makes_a_step_the_same(workspace):
+    """Kubeflow's cache looks at the command line, and not at where artifacts are."""
+    one, other = (
+        compile_recipe(workspace.recipe(), "image", root).specification
+        for root in ("s3://one/root", "s3://other/root")
+    )
+    for node in IN_THE_DAG:
+        assert container(one, node)["args"] != container(other, node)["args"]
 
 
 def test_no_node_needs_a_hook_that_the_backend_lacks(compiled):
@@ -108,7 +123,7 @@ def test_dependencies_are_those_of_the_design(tasks):
 
 
 def test_every_input_comes_from_an_output_that_there_is(specification, tasks):
-    by_key = {to_key(node): node for node in tasks}
+    by_key = {to_task_name(node): node for node in tasks}
     seen = 0
     for node, task in tasks.items():
         for artifact in task.get("inputs", {}).get("artifacts", {}).values():
@@ -118,7 +133,7 @@ def test_every_input_comes_from_an_output_that_there_is(specification, tasks):
             component = specification["components"][f"comp-{source['producerTask']}"]
             assert source["outputArtifactKey"] in component["outputDefinitions"]["artifacts"]
             seen += 1
-        declared = specification["components"][f"comp-{to_key(node)}"]["inputDefinitions"]
+        declared = specification["components"][f"comp-{to_task_name(node)}"]["inputDefinitions"]
         given = task.get("inputs", {})
         assert set(given.get("artifacts", {})) == set(declared.get("artifacts", {}))
         assert set(given["parameters"]) == set(declared["parameters"])
@@ -203,7 +218,7 @@ def test_a_parameter_does_what_the_same_value_in_the_recipe_does(workspace):
     differing = set()
     values = run_arguments(changed)
     for key, task in before["root"]["dag"]["tasks"].items():
-        node = task["taskInfo"]["name"]
+        node = next(node for node in NODES if to_task_name(node) == key)
         properties = constants(task)
         wanted = constants(after["root"]["dag"]["tasks"][key])
         if properties != wanted:
@@ -252,7 +267,7 @@ def test_beam_arguments_of_the_cluster_take_the_place_of_the_local_ones(workspac
 def test_several_workers_make_the_step_launch_a_job(workspace):
     trainer = {"gpu": {}, "memory_limit": "16Gi", "volumes": [{"claim": "data", "path": "/data"}]}
     section = {"workers": 4, "steps": {"Trainer": trainer}, "image_pull_secrets": ["registry"]}
-    compiled = compile_recipe(workspace.recipe(kubeflow=section), "image", "/data/root")
+    compiled = compile_recipe(workspace.recipe(kubeflow=section), "image", ROOT)
     job = argument(compiled.specification, "Trainer", "--training_job")
     assert (job["workers"], job["image"]) == (4, "image")
     assert job["step"]["gpu"] == {"type": "nvidia.com/gpu", "count": 1}
@@ -298,7 +313,7 @@ def test_command_writes_yaml(workspace, tmp_path, capsys):
 )
 def test_command_refuses_a_bad_section_in_one_line(workspace, capsys, section, words):
     recipe = workspace.write_recipe(kubeflow=section)
-    assert main(["--config", str(recipe), "--image", "i", "--root", "r"]) == 2
+    assert main(["--config", str(recipe), "--image", "i", "--root", ROOT]) == 2
     error = capsys.readouterr().err
     assert words in error
     assert "kubeflow" in error
@@ -306,5 +321,14 @@ def test_command_refuses_a_bad_section_in_one_line(workspace, capsys, section, w
 
 
 def test_command_refuses_a_recipe_that_is_not_there(tmp_path, capsys):
-    assert main(["--config", str(tmp_path / "no.yaml"), "--image", "i", "--root", "r"]) == 2
+    assert main(["--config", str(tmp_path / "no.yaml"), "--image", "i", "--root", ROOT]) == 2
     assert "no.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("root", ["/data/root", "root", "s3://", "https://b/r", "file:///data"])
+def test_command_refuses_a_root_that_kubeflow_cannot_use(workspace, capsys, root):
+    recipe = workspace.write_recipe()
+    assert main(["--config", str(recipe), "--image", "i", "--root", root]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: --root: {root!r} is no folder of an object store")
+    assert error.count("\n") == 1

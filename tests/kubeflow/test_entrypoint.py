@@ -104,11 +104,18 @@ def test_executors_of_such_steps_import_none_either():
     subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True, timeout=120)
 
 
-def test_the_last_line_says_what_went_wrong(tmp_path):
+@pytest.mark.parametrize(
+    ("executor", "words"),
+    [
+        ("Broken", "ZeroDivisionError: by zero"),
+        ("Unanswered", "NoAnswerError: Deadline Exceeded"),
+    ],
+)
+def test_the_last_line_says_what_went_wrong(tmp_path, executor, words):
     (tmp_path / "serving").write_text("no folder")
-    ended = run(write_arguments(tmp_path, "tests.kubeflow.executors.Broken"))
+    ended = run(write_arguments(tmp_path, f"tests.kubeflow.executors.{executor}"))
     assert ended.returncode == 1
-    assert ended.stderr.splitlines()[-1] == "error: ZeroDivisionError: by zero"
+    assert ended.stderr.splitlines()[-1] == f"error: {words}"
     assert "Traceback" in ended.stderr
     assert not (tmp_path / "outputs").exists()
 

@@ -51,7 +51,11 @@ def message(root, output_file="/tmp/kfp_outputs/output_metadata.json", **metadat
             },
         },
         "outputs": {
-            "artifacts": {"model": artifacts("model", f"{root}/trainer/model", {})},
+            "artifacts": {
+                "model": artifacts("model", f"{root}/trainer/model", {}),
+                # Kubeflow adds it, unless its PUBLISH_LOGS is off.
+                "executor-logs": artifacts("executor-logs", f"{root}/trainer/executor-logs", {}),
+            },
             "outputFile": output_file,
         },
     }
@@ -97,11 +101,15 @@ def test_types_come_from_the_specification_and_uris_go_back(root, tmp_path):
     assert written == [{"uri": f"{root}/trainer/model", "metadata": {"served_version": 3}}]
 
 
-def test_a_type_that_is_sent_with_an_output_does_as_well():
-    content = message("/mnt")
-    content["outputs"]["artifacts"]["model"]["artifacts"][0]["type"] = {"schemaTitle": "tfx.Model"}
-    step = read_step_input(json.dumps(content), json.dumps(INPUTS_SPEC))
-    assert type(step.outputs["model"][0]) is standard_artifacts.Model
+def test_the_log_that_kubeflow_adds_is_none_of_the_steps_outputs(tmp_path):
+    """Its launcher has made a file of that name before the step begins."""
+    (tmp_path / "trainer").mkdir()
+    (tmp_path / "trainer" / "executor-logs").write_text("log")
+    step = read(message(str(tmp_path), str(tmp_path / "output.json")))
+    make_output_folders(step)
+    write_step_output(step)
+    assert set(json.loads(step.output_file.read_text())["artifacts"]) == {"model"}
+    assert (tmp_path / "trainer" / "executor-logs").read_text() == "log"
 
 
 def test_uris_stay_where_the_executor_can_read_them():

@@ -31,7 +31,7 @@ FULL = {
         {"claim": "data", "path": "/data"},
         {"claim": "models", "path": "/models", "sub_path": "digits"},
     ],
-    "retries": {"count": 3, "backoff_seconds": 30, "backoff_factor": 1.5},
+    "retries": {"count": 3, "backoff_seconds": 30, "backoff_factor": 3},
     "timeout_seconds": 7200,
 }
 PULL_SECRETS = ("registry", "mirror")
@@ -64,6 +64,19 @@ def test_protocol_buffers_of_kfp_take_container_and_task(step):
     assert task.retry_policy.backoff_duration.seconds == 30
 
 
+def test_tries_end_by_their_number_and_not_after_an_hour(step):
+    """Kubeflow hands it to Argo as the time in which all tries have to begin and end."""
+    longest = create_task_settings(step)["retryPolicy"]["backoffMaxDuration"]
+    assert int(longest.removesuffix("s")) > (3 + 1) * 7200 + 30 * (1 + 3 + 9)
+
+
+def test_only_what_is_optional_is_said_to_be():
+    secret = {"name": "minio", "key": "accesskey", "variable": "A"}
+    step = StepConfig.model_validate({"secrets": [secret, secret | {"optional": True}]})
+    written = create_kubernetes_settings(step, ())["secretAsEnv"]
+    assert [each.get("optional") for each in written] == [None, True]
+
+
 def test_nothing_set_is_nothing_written():
     step = StepConfig()
     assert create_container_settings(step) == {}
@@ -89,7 +102,6 @@ def test_settings_of_the_platform(step):
                 "secretName": "minio",
                 "secretNameParameter": {"runtimeValue": {"constant": "minio"}},
                 "keyToEnv": [{"secretKey": "accesskey", "envVar": "AWS_ACCESS_KEY_ID"}],
-                "optional": False,
             }
         ],
         "pvcMount": [
@@ -117,14 +129,19 @@ if sys.version_info >= (3, 11):
     # kfp-kubernetes needs newer protocol buffers than the other column has.
 
     def test_platform_is_what_kfp_kubernetes_writes(step):
-        assert create_kubernetes_settings(step, PULL_SECRETS) == write_with_kfp()[0]
+        with_kfp = write_with_kfp()[0]
+        # Said by the SDK also where it is not; older servers do not know it.
+        assert with_kfp["secretAsEnv"][0].pop("optional") is False
+        assert create_kubernetes_settings(step, PULL_SECRETS) == with_kfp
 
     def test_container_and_retries_are_what_kfp_writes(step):
         _, container, task = write_with_kfp()
         settings = create_container_settings(step)
         assert settings["resources"] == container["resources"]
         assert settings["env"] == container["env"]
-        assert create_task_settings(step)["retryPolicy"] == task["retryPolicy"]
+        # The SDK has no more than an hour, which Vertex's service wants.
+        longest = {"backoffMaxDuration": "3600s"}
+        assert create_task_settings(step)["retryPolicy"] | longest == task["retryPolicy"]
 
 
 def write_with_kfp():
@@ -146,7 +163,7 @@ def write_with_kfp():
         task.set_memory_request("1500Mi").set_memory_limit("8G")
         task.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(2)
         task.set_env_variable("AWS_ENDPOINT_URL", "http://minio:9000")
-        task.set_retry(3, "30s", 1.5, "3600s")
+        task.set_retry(3, "30s", 3, "3600s")
         kubernetes.add_node_selector(task, "pool", "gpu")
         kubernetes.add_toleration(task, "gpu", "Exists", effect="NoSchedule")
         kubernetes.add_toleration(task, "team", "Equal", "vision", "NoExecute", 60)
@@ -190,7 +207,11 @@ def test_what_a_step_gives_stands_instead_of_the_default():
         ({"tolerations": [{"value": "x"}]}, "Equal needs a key"),
         ({"secrets": [{"name": "a", "key": "b", "variable": "1x"}]}, "'1x' is no name"),
         ({"volumes": [{"claim": "a", "path": "data"}]}, "pattern"),
+        ({"cpu_limit": "2Gi"}, "'2Gi' is no quantity of CPUs"),
+        ({"memory_limit": "512ki"}, "'512ki' is no quantity of memory"),
         ({"retries": {"count": 0}}, "greater than or equal to 1"),
+        ({"retries": {"count": 20}}, "longer than a day"),
+        ({"retries": {"count": 2, "backoff_factor": 1.5}}, "valid integer"),
         ({"gpu": {"count": 0}}, "greater than or equal to 1"),
         ({"cpus": 3}, "not permitted"),
     ],

@@ -192,6 +192,17 @@ def test_steps_are_shown_as_they_start_and_end(double, recipe, capsys):
     ]
 
 
+def test_a_step_that_kubeflow_could_not_prepare_is_named(double, recipe, capsys):
+    """Its driver failed, and the step has never been there."""
+    details = {"task_details": [task("root-driver", "SUCCEEDED"), task("trainer-driver", "FAILED")]}
+    double.story = [{"state": "FAILED", "run_details": details}]
+    assert run(double, recipe, "--wait") == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2].startswith("trainer-driver       failed")
+    assert said[-2].endswith("could not prepare the step; the log of this pod says why")
+    assert said[-1] == "verdict    failed in trainer-driver"
+
+
 @pytest.mark.parametrize("state", ["FAILED", "CANCELED"])
 def test_a_run_that_fails_or_is_cancelled_is_1(double, recipe, capsys, state):
     details = {"task_details": [task("trainer", "FAILED", 3, error={"message": "out of\nmemory"})]}

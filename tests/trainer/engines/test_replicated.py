@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import IO, Any
 
 import numpy as np
 import pytest
+
+from tests.ports import free_ports
 
 SETTINGS = {
     "trainer": {
@@ -31,16 +32,6 @@ PROGRAM = Path(__file__).with_name("worker_program.py")
 ROOT = PROGRAM.parents[3]
 PATIENCE = 120
 """Seconds, on a machine however busy."""
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 class Worker:

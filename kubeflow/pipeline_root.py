@@ -1,0 +1,22 @@
+"""Where a pipeline on a cluster keeps its artifacts."""
+
+import re
+from typing import Final
+
+from config import ConfigError
+
+_ROOT: Final = re.compile(r"(gs|s3|minio)://[^/?]+(/[^?]*)?(\?.+)?")
+
+
+def check_root(root: str) -> None:
+    """Refuses a pipeline root that a cluster cannot use.
+
+    Raises:
+        ConfigError: It is not in an object store that Kubeflow's launcher knows.
+    """
+    if not _ROOT.fullmatch(root):
+        raise ConfigError(
+            f"--root: {root!r} is no folder of an object store, and Kubeflow Pipelines keeps "
+            "artifacts nowhere else; give s3://BUCKET/FOLDER, gs://BUCKET/FOLDER or "
+            "minio://BUCKET/FOLDER"
+        )
