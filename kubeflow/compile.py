@@ -52,16 +52,15 @@ INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
 OUTPUTS_SPEC_FLAG: Final = "--outputs_spec"
 PLACES_FLAG: Final = "--recipe_places"
 ROOT_FLAG: Final = "--pipeline_root"
-_LAUNCHER: Final[dict[str, Any]] = {
-    "cpu_request": None,
-    "cpu_limit": None,
-    "memory_request": None,
-    "memory_limit": None,
-    "gpu": None,
-    "node_selector": {},
-    "tolerations": (),
-}
-"""What a step that only waits for a job does without: its workers have it."""
+_PLACEMENT: Final = (
+    "cpu_request",
+    "cpu_limit",
+    "memory_request",
+    "memory_limit",
+    "node_selector",
+    "tolerations",
+)
+"""Settings that a step which only waits for a job has from the defaults; its workers, as given."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ def compile_recipe(
         node.connect(parameters, root)
         if name == "Trainer" and recipe.kubeflow.workers > 1:
             node.launch_job(recipe.kubeflow, step, image)
-            step = step.model_copy(update=_LAUNCHER)
+            step = _as_launcher(step, recipe.kubeflow.defaults)
         node.task.update(create_task_settings(step))
         node.container.update(create_container_settings(step))
         specification["root"]["dag"]["tasks"][node.key] = node.task
@@ -144,6 +143,12 @@ def compile_recipe(
             kubernetes[f"exec-{node.key}"] = settings
     platforms = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": kubernetes}}}}
     return CompiledPipeline(specification, platforms if kubernetes else {})
+
+
+def _as_launcher(step: StepConfig, defaults: StepConfig) -> StepConfig:
+    placement = {name: getattr(defaults, name) for name in _PLACEMENT}
+    # The launcher keeps the time itself, to delete the job and to say what it waited for.
+    return step.model_copy(update=placement | {"gpu": None, "timeout_seconds": None})
 
 
 def _find_beam_arguments(recipe: Recipe) -> tuple[str, ...]:

@@ -234,6 +234,21 @@ class KubeflowConfig(_Section):
             raise ValueError(f"steps: {unknown[0]!r} is no node; use one of {', '.join(NODES)}")
         return self
 
+    @model_validator(mode="after")
+    def _names_are_given_once(self) -> "KubeflowConfig":
+        for place, step in [("defaults", self.defaults)] + [
+            (f"steps.{node}", self.find_step(node)) for node in self.steps
+        ]:
+            secrets = [secret.variable for secret in step.secrets]
+            for field, names in (
+                ("environment, secrets: variable", [*step.environment, *secrets]),
+                ("volumes: path", [volume.path for volume in step.volumes]),
+            ):
+                twice = [name for name in names if names.count(name) > 1]
+                if twice:
+                    raise ValueError(f"{place}.{field} {twice[0]!r} is given twice; give it once")
+        return self
+
     def find_step(self, node: str) -> StepConfig:
         """Returns the settings of a node."""
         return self.defaults.override(self.steps.get(node, StepConfig()))

@@ -6,7 +6,9 @@ the chief puts the outputs there. They have no folders like the launcher's (`/s3
 may their user make them: what a worker fetches and writes lies among its temporary files.
 """
 
+import base64
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,10 +28,13 @@ from kubeflow.executor_input import Artifacts, StepInput, write_step_output
 if TYPE_CHECKING:
     from tfx.types.artifact import Artifact
 
+    from kubeflow.training_manifest import Launcher
+
 WORKER_FLAG: Final = "--training_worker"
 JOB_FLAG: Final = "--training_job"
 DEFAULT_SECONDS: Final = 7 * 24 * 3600
-_NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_ACCOUNT_FOLDER: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where Kubernetes puts a pod's namespace, and a token of its service account."""
 _POD_VARIABLES: Final = ("KFP_POD_NAME", "KFP_POD_UID")
 
 
@@ -49,28 +54,57 @@ def launch(step: StepInput, settings: Mapping[str, Any], arguments: Sequence[str
         TrainingJobError: The job cannot be run, or failed.
         WorkerError: The chief left no answer.
     """
-    from kubeflow.training_job import Owner, build_training_job, run_training_job
+    from kubeflow.training_job import build_training_job, run_training_job
 
     answer = answer_location(step)
     name = f"train-{hashlib.sha256(answer.encode()).hexdigest()[:24]}"
-    pod, uid = (os.environ.get(variable, "") for variable in _POD_VARIABLES)
-    seconds = settings["step"].get("timeout_seconds") or DEFAULT_SECONDS
     manifest = build_training_job(
         name,
-        _NAMESPACE_FILE.read_text().strip() if _NAMESPACE_FILE.exists() else "default",
+        _read_launcher(),
         settings["image"],
         ["python", "-m", "kubeflow.entrypoint", *arguments, WORKER_FLAG],
         settings["workers"],
         settings["step"],
-        owner=Owner(pod, uid) if pod and uid else None,
-        deadline_seconds=seconds,
     )
-    run_training_job(manifest, seconds)
-    step.output_file.parent.mkdir(parents=True, exist_ok=True)
+
+    def take_answer() -> None:
+        try:
+            content = read_bytes(answer)
+        except ObjectStoreError as error:
+            raise WorkerError(f"the chief left no answer: {error}") from error
+        step.output_file.parent.mkdir(parents=True, exist_ok=True)
+        step.output_file.write_bytes(content)
+
+    seconds = settings["step"].get("timeout_seconds") or DEFAULT_SECONDS
+    run_training_job(manifest, seconds, take_answer)
+
+
+def _read_launcher() -> "Launcher":
+    """Finds out which pod this is."""
+    from kubeflow.training_manifest import Launcher
+
+    pod, uid = (os.environ.get(variable, "") for variable in _POD_VARIABLES)
     try:
-        step.output_file.write_bytes(read_bytes(answer))
-    except ObjectStoreError as error:
-        raise WorkerError(f"the chief left no answer: {error}") from error
+        namespace = (_ACCOUNT_FOLDER / "namespace").read_text().strip()
+        token = (_ACCOUNT_FOLDER / "token").read_text()
+    except OSError:
+        return Launcher("default", "", pod, uid)
+    return Launcher(namespace, read_service_account(token), pod, uid)
+
+
+def read_service_account(token: str) -> str:
+    """Returns whose a token of Kubernetes is; nothing where it does not say.
+
+    The token is a JSON Web Token (RFC 7519) whose subject is system:serviceaccount:NAMESPACE:NAME.
+    """
+    try:
+        _, claims, _ = token.split(".")
+        padded = claims + "=" * (-len(claims) % 4)
+        subject = str(json.loads(base64.urlsafe_b64decode(padded))["sub"])
+        kind, account, _, name = subject.split(":")
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return name if (kind, account) == ("system", "serviceaccount") else ""
 
 
 def run_as_worker(step: StepInput, work: Callable[[], None]) -> None:

@@ -32,7 +32,7 @@ from kubeflow.executor_input import (
     read_step_input,
     write_step_output,
 )
-from kubeflow.light_imports import import_tfx_types, skip_component_package
+from kubeflow.light_imports import hidden, import_tfx_types, skip_component_package
 from runner.interpreter import importing, leave
 from trainer.errors import TrainerError
 
@@ -76,7 +76,7 @@ def run_step(options: argparse.Namespace, beam_arguments: list[str]) -> None:
     # Beam's workers outside of this container do not see its files; TFX then needs TensorFlow's
     # file functions, which know object stores.
     is_local = not _works_elsewhere(beam_arguments)
-    with importing():
+    with importing(), hidden("sklearn"):
         if is_local:
             import_tfx_types()
         if options.executor_class_path not in _NEED_ALL_COMPONENTS:

@@ -1,12 +1,14 @@
 """Importing parts of TFX without the whole of it.
 
-Two imports of TFX cost seconds that most steps have no use for, and each step is a process of its
-own: artifact classes import TensorFlow where it is installed, though they can do without it; and
-importing any one component imports all of them.
+Some imports cost seconds that most steps have no use for, and each step is a process of its own:
+artifact classes import TensorFlow where it is installed, though they can do without it; importing
+any one component imports all of them; and Keras imports scikit-learn where it is installed.
 """
 
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Final
 
@@ -19,15 +21,22 @@ def import_tfx_types() -> ModuleType:
     TensorFlow can be imported afterwards. TFX's own file functions then know local paths only.
     Where TensorFlow has been imported before, nothing is gained and nothing changes.
     """
-    is_hidden = "tensorflow" not in sys.modules
-    if is_hidden:
-        # To the import system: there is no such module.
-        sys.modules["tensorflow"] = None  # type: ignore[assignment]
-    try:
+    with hidden("tensorflow"):
         return importlib.import_module("tfx.types.standard_artifacts")
+
+
+@contextmanager
+def hidden(name: str) -> Iterator[None]:
+    """A block to which a package seems not to be installed, unless it is imported already."""
+    if name in sys.modules:
+        yield
+        return
+    # To the import system: there is no such module.
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
     finally:
-        if is_hidden:
-            del sys.modules["tensorflow"]
+        del sys.modules[name]
 
 
 def skip_component_package() -> None:

@@ -5,7 +5,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Final
@@ -19,11 +19,11 @@ from kubeflow.training_manifest import (
     GROUP,
     KINDS,
     VERSION,
-    Owner,
+    Launcher,
     build_training_job,
 )
 
-__all__ = ["Owner", "TrainingJobError", "build_training_job", "run_training_job"]
+__all__ = ["Launcher", "TrainingJobError", "build_training_job", "run_training_job"]
 
 PROGRESS = logging.getLogger("darkroom.progress")
 WATCH_SECONDS = 30
@@ -57,17 +57,20 @@ class _Terminated(Exception):
 def run_training_job(
     manifest: Mapping[str, Any],
     timeout_seconds: float,
+    take_result: Callable[[], None],
     api: kubernetes.client.ApiClient | None = None,
 ) -> None:
-    """Creates a job and returns when it has succeeded.
+    """Creates a job, waits until it has succeeded, takes its result and deletes it.
 
     An equal job of that name, from an earlier try of the step, is awaited instead; one that failed
-    or that differs is replaced. The job is deleted when it has succeeded, when the time is over and
-    when this process gets SIGTERM; one that failed stays for a day, with its pods and their logs.
+    or that differs is replaced. The job is deleted when the time is over and when this process gets
+    SIGTERM, too; one that failed stays for a day, with its pods and their logs.
 
     Args:
         manifest: What `build_training_job` returned.
         timeout_seconds: Longest time for all of it.
+        take_result: Is called when the job has succeeded; where it raises, the job stays, and the
+            next try of the step finds it.
         api: The cluster; None: that in which this pod runs.
 
     Raises:
@@ -79,6 +82,7 @@ def run_training_job(
         try:
             run.start()
             run.follow()
+            take_result()
         except (_Terminated, KeyboardInterrupt) as error:
             run.delete()
             raise TrainingJobError(
@@ -176,7 +180,7 @@ class _Run:
         content = (metadata.get("annotations") or {}).get(CONTENT_ANNOTATION)
         wanted = self._manifest["metadata"]["annotations"][CONTENT_ANNOTATION]
         going = not metadata.get("deletionTimestamp")
-        if going and content == wanted and "Failed" not in _conditions(job):
+        if going and content == wanted and not _has_failed(_conditions(job)):
             return True
         if going:
             self._say("job", "replaces an earlier one")
@@ -190,7 +194,7 @@ class _Run:
             self._check_time()
             try:
                 job = self._read()
-                self._look_at_pods()
+                self._look_at_pods(job)
                 if self._has_ended(job):
                     return
                 self._watch(job["metadata"]["resourceVersion"] if job else "")
@@ -237,21 +241,30 @@ class _Run:
             if kind not in self._seen:
                 self._seen.add(kind)
                 self._say("job", kind.lower())
-        if "Failed" in conditions:
+        if _has_failed(conditions):
             message = conditions["Failed"] or "no reason is given"
-            raise TrainingJobError(f"{self.title} failed: {message}{self._tail()}")
+            raise TrainingJobError(f"{self.title} failed: {message}{self._tail(job)}")
         return "Succeeded" in conditions
 
-    def _pods(self) -> list[Any]:
-        return self._core.list_namespaced_pod(
+    def _pods(self, job: Mapping[str, Any]) -> list[Any]:
+        """The pods of this job, without those of one that had its name before."""
+        found = self._core.list_namespaced_pod(
             self._namespace,
             label_selector=f"{_JOB_LABEL}={self._name}",
             _request_timeout=_CALL_SECONDS,
         ).items
+        uid = job["metadata"]["uid"]
+        return [
+            pod
+            for pod in found
+            if any(owner.uid == uid for owner in pod.metadata.owner_references or ())
+        ]
 
-    def _look_at_pods(self) -> None:
-        self._waiting = ""
-        for pod in self._pods():
+    def _look_at_pods(self, job: Mapping[str, Any] | None) -> None:
+        pods = self._pods(job) if job else []
+        kind = self._kind.kind
+        self._waiting = "" if pods else f"; it has no pods: `kubectl describe {kind}` says why"
+        for pod in pods:
             name = pod.metadata.name
             obstacle = _obstacle(pod)
             self._say(name, f"{pod.status.phase}{f': {obstacle[1]}' if obstacle else ''}")
@@ -267,9 +280,9 @@ class _Run:
                     "kubeflow.image_pull_secrets and the step's secrets; the job is deleted"
                 )
 
-    def _tail(self) -> str:
+    def _tail(self, job: Mapping[str, Any]) -> str:
         """The last lines of the first pod that failed."""
-        failed = [pod for pod in self._pods() if pod.status.phase == "Failed"]
+        failed = [pod for pod in self._pods(job) if pod.status.phase == "Failed"]
         if not failed:
             return ""
         first = min(failed, key=_ended_at)
@@ -356,12 +369,18 @@ def _conditions(job: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def _has_failed(conditions: Mapping[str, str]) -> bool:
+    """A job whose chief is done has succeeded, also where another worker then failed."""
+    return "Failed" in conditions and "Succeeded" not in conditions
+
+
 def _obstacle(pod: Any) -> tuple[str, str] | None:
     """Reason and words for why a pod does not start."""
     for status in pod.status.container_statuses or ():
         waiting = status.state.waiting if status.state else None
-        if waiting and waiting.reason in _STUCK_REASONS:
-            return waiting.reason, " ".join(f"{waiting.reason}: {waiting.message or ''}".split())
+        if waiting and waiting.reason:
+            message = " ".join((waiting.message or "").split())
+            return waiting.reason, f"{waiting.reason}: {message}" if message else waiting.reason
     for condition in pod.status.conditions or ():
         if condition.type == "PodScheduled" and condition.status == "False":
             message = " ".join((condition.message or "").split())

@@ -16,6 +16,8 @@ VERSION: Final = "v1"
 CONTENT_ANNOTATION: Final = "darkroom/content"
 """Digest of the job's specification: a job found under the same name is awaited if it is equal."""
 _PORT: Final = 2222
+_SHARED_MEMORY: Final[dict[str, Any]] = {"name": "shared-memory", "emptyDir": {"medium": "Memory"}}
+"""NCCL exchanges data of one pod's GPUs in it; a container has 64 MB without."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +52,29 @@ TENSORFLOW: Final = JobKind("TFJob", "tfjobs", "tfReplicaSpecs", "tensorflow", "
 KINDS: Final = {job.kind: job for job in (TENSORFLOW,)}
 
 
-class Owner(NamedTuple):
-    """The pod that launches a job; when it is deleted, Kubernetes deletes the job."""
+class Launcher(NamedTuple):
+    """The pod that launches a job.
 
-    name: str
-    uid: str
+    Attributes:
+        namespace: Where it is, and the job will be.
+        service_account: As which it runs, and the workers will; empty for the namespace's default.
+        pod: Its name; when it is deleted, Kubernetes deletes the job. Empty: not known.
+        uid: Its uid.
+    """
+
+    namespace: str
+    service_account: str = ""
+    pod: str = ""
+    uid: str = ""
 
 
 def build_training_job(
     name: str,
-    namespace: str,
+    launcher: Launcher,
     image: str,
     command: Sequence[str],
     workers: int,
     step: Mapping[str, Any],
-    owner: Owner | None = None,
-    deadline_seconds: int | None = None,
     kind: JobKind = TENSORFLOW,
 ) -> dict[str, Any]:
     """The manifest of a job whose pods all run `command`; worker 0 is the chief.
@@ -75,14 +84,12 @@ def build_training_job(
 
     Args:
         name: Name of the job, at most 50 characters of a DNS label: pods are `<name>-worker-0` …
-        namespace: Where the job runs.
+        launcher: The pod that launches it.
         image: Container image of every worker.
         command: Program and arguments.
         workers: Number of pods, at least 2.
         step: What each pod gets: the fields of `kubeflow.config.StepConfig` as plain data, and
             `image_pull_secrets`, a list of names. Missing ones are not set.
-        owner: The pod that launches the job.
-        deadline_seconds: After so many seconds the operator stops the job.
         kind: Kind of job.
 
     Returns:
@@ -91,15 +98,12 @@ def build_training_job(
     template = {
         # A proxy beside the worker would outlive it, and stand between the workers.
         "metadata": {"annotations": {"sidecar.istio.io/inject": "false"}},
-        "spec": _pod(kind, image, command, step),
+        "spec": _without_empty({"serviceAccountName": launcher.service_account})
+        | _pod(kind, image, command, step),
     }
     specification: dict[str, Any] = {
-        "runPolicy": {
-            "cleanPodPolicy": "Running",
-            "backoffLimit": 0,
-            "ttlSecondsAfterFinished": 86400,
-            **({"activeDeadlineSeconds": deadline_seconds} if deadline_seconds else {}),
-        },
+        # No backoffLimit: with one, operators before 1.9.4 delete the pod that failed, and its log.
+        "runPolicy": {"cleanPodPolicy": "Running", "ttlSecondsAfterFinished": 86400},
         kind.replicas_field: {
             role: {"replicas": count, "restartPolicy": "Never", "template": template}
             for role, count in kind.count_replicas(workers).items()
@@ -110,10 +114,10 @@ def build_training_job(
         "kind": kind.kind,
         "metadata": {
             "name": name,
-            "namespace": namespace,
+            "namespace": launcher.namespace,
             "labels": {"app.kubernetes.io/part-of": "darkroom"},
             "annotations": {CONTENT_ANNOTATION: _digest(specification)},
-            **({"ownerReferences": [_reference(owner)]} if owner else {}),
+            **({"ownerReferences": [_reference(launcher)]} if launcher.uid else {}),
         },
         "spec": specification,
     }
@@ -124,8 +128,8 @@ def _digest(specification: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _reference(owner: Owner) -> dict[str, str]:
-    return {"apiVersion": "v1", "kind": "Pod", "name": owner.name, "uid": owner.uid}
+def _reference(launcher: Launcher) -> dict[str, str]:
+    return {"apiVersion": "v1", "kind": "Pod", "name": launcher.pod, "uid": launcher.uid}
 
 
 def _pod(
@@ -133,7 +137,10 @@ def _pod(
 ) -> dict[str, Any]:
     claims = [volume["claim"] for volume in step.get("volumes") or ()]
     pod = {
-        "restartPolicy": "Never",
+        # By the kubelet, also when launcher and operator are gone.
+        "activeDeadlineSeconds": step.get("timeout_seconds"),
+        # TensorFlow takes SIGTERM for a warning that the machine will go, and works on.
+        "terminationGracePeriodSeconds": 5,
         "containers": [_container(kind, image, command, step)],
         "nodeSelector": dict(step.get("node_selector") or {}),
         "tolerations": [_toleration(each) for each in step.get("tolerations") or ()],
@@ -141,7 +148,8 @@ def _pod(
         "volumes": [
             {"name": f"claim-{number}", "persistentVolumeClaim": {"claimName": claim}}
             for number, claim in enumerate(dict.fromkeys(claims))
-        ],
+        ]
+        + [_SHARED_MEMORY] * _has_several_gpus(step),
     }
     return _without_empty(pod)
 
@@ -152,11 +160,19 @@ def _container(
     container = {
         "name": kind.container,
         "image": image,
-        "command": list(command),
+        # Kubernetes replaces $(NAME) and $$ in it.
+        "command": [word.replace("$", "$$") for word in command],
         "ports": [{"name": kind.port_name, "containerPort": _PORT}],
         "env": [*_plain_variables(step), *_secret_variables(step)],
         "resources": _without_empty({"requests": _requests(step), "limits": _limits(step)}),
         "volumeMounts": _mounts(step),
+        # What the Pod Security Standard `restricted` asks for.
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
     }
     return _without_empty(container)
 
@@ -200,7 +216,8 @@ def _limits(step: Mapping[str, Any]) -> dict[str, str]:
 def _mounts(step: Mapping[str, Any]) -> list[dict[str, Any]]:
     volumes = step.get("volumes") or ()
     claims = list(dict.fromkeys(volume["claim"] for volume in volumes))
-    return [
+    mounts = [{"name": _SHARED_MEMORY["name"], "mountPath": "/dev/shm"}] * _has_several_gpus(step)
+    return mounts + [
         _without_empty(
             {
                 "name": f"claim-{claims.index(volume['claim'])}",
@@ -210,6 +227,10 @@ def _mounts(step: Mapping[str, Any]) -> list[dict[str, Any]]:
         )
         for volume in volumes
     ]
+
+
+def _has_several_gpus(step: Mapping[str, Any]) -> bool:
+    return bool(step.get("gpu")) and step["gpu"]["count"] > 1
 
 
 def _toleration(toleration: Mapping[str, Any]) -> dict[str, Any]:

@@ -152,8 +152,11 @@ def becomes(kind: str, message: str = "", pods: list[dict[str, Any]] | None = No
     return change
 
 
-def pod(name: str, phase: str, **status: Any) -> dict[str, Any]:
-    return {"metadata": {"name": name}, "status": {"phase": phase, **status}}
+def pod(name: str, phase: str, owner: str = "1", **status: Any) -> dict[str, Any]:
+    """A pod of the job whose uid is `owner`; the double gives its jobs the uid 1."""
+    reference = {"apiVersion": "kubeflow.org/v1", "kind": "TFJob", "name": "train", "uid": owner}
+    metadata = {"name": name, "ownerReferences": [reference]}
+    return {"metadata": metadata, "status": {"phase": phase, **status}}
 
 
 def container(state: dict[str, Any]) -> list[dict[str, Any]]:

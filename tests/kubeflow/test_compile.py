@@ -265,17 +265,26 @@ def test_beam_arguments_of_the_cluster_take_the_place_of_the_local_ones(workspac
 
 
 def test_several_workers_make_the_step_launch_a_job(workspace):
-    trainer = {"gpu": {}, "memory_limit": "16Gi", "volumes": [{"claim": "data", "path": "/data"}]}
+    trainer = {
+        "gpu": {},
+        "memory_limit": "16Gi",
+        "timeout_seconds": 60,
+        "node_selector": {"a": "b"},
+    }
+    trainer["volumes"] = [{"claim": "data", "path": "/data"}]
     section = {"workers": 4, "steps": {"Trainer": trainer}, "image_pull_secrets": ["registry"]}
+    section["defaults"] = {"memory_limit": "1Gi"}
     compiled = compile_recipe(workspace.recipe(kubeflow=section), "image", ROOT)
     job = argument(compiled.specification, "Trainer", "--training_job")
     assert (job["workers"], job["image"]) == (4, "image")
     assert job["step"]["gpu"] == {"type": "nvidia.com/gpu", "count": 1}
     assert job["step"]["image_pull_secrets"] == ["registry"]
-    # The pod that waits needs neither GPU nor memory, but the volume.
-    assert "resources" not in container(compiled.specification, "Trainer")
+    assert job["step"]["timeout_seconds"] == 60
+    # The pod that waits needs neither GPU nor memory, and ends the job itself when time is over.
+    resources = container(compiled.specification, "Trainer")["resources"]
+    assert (resources["resourceMemoryLimit"], "accelerator" in resources) == ("1Gi", False)
     executors = compiled.platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
-    assert executors["exec-trainer"]["pvcMount"][0]["mountPath"] == "/data"
+    assert set(executors["exec-trainer"]) == {"pvcMount", "imagePullSecret"}
 
 
 @pytest.mark.parametrize(
@@ -308,6 +317,14 @@ def test_command_writes_yaml(workspace, tmp_path, capsys):
         ({"parameters": ["name"]}, "cannot change from run to run"),
         ({"parameters": ["data.group_column"]}, "is null"),
         ({"steps": {"Trainr": {}}}, "'Trainr' is no node"),
+        (
+            {
+                "defaults": {"environment": {"A": "b"}},
+                "steps": {"Pusher": {"secrets": [{"name": "s", "key": "k", "variable": "A"}]}},
+            },
+            "steps.Pusher.environment, secrets: variable 'A' is given twice",
+        ),
+        ({"defaults": {"volumes": [{"claim": "c", "path": "/a"}] * 2}}, "'/a' is given twice"),
         ({"defaults": {"memory_limit": "8 GB"}}, "'8 GB' is no quantity"),
     ],
 )

@@ -1,5 +1,6 @@
 """Trainer's step as a launcher, and as one of the workers that it launches."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -8,7 +9,12 @@ import yaml
 
 from components.object_store import read_bytes, write_bytes
 from kubeflow import distributed_step, executor_input, training_job
-from kubeflow.distributed_step import WorkerError, launch, run_as_worker
+from kubeflow.distributed_step import (
+    WorkerError,
+    launch,
+    read_service_account,
+    run_as_worker,
+)
 from kubeflow.executor_input import read_step_input
 from tests.components.conftest import bucket, server  # noqa: F401
 from tests.kubeflow.cluster_double import becomes, running_cluster
@@ -123,6 +129,9 @@ def test_the_step_launches_a_job_and_answers_what_the_chief_said(
     monkeypatch,
 ):
     write_bytes(f"{RUN}/examples/data", b"images")
+    (tmp_path / "namespace").write_text("team")
+    (tmp_path / "token").write_text(write_token("system:serviceaccount:team:runner"))
+    monkeypatch.setattr(distributed_step, "_ACCOUNT_FOLDER", tmp_path)
     monkeypatch.setenv("KFP_POD_NAME", "step-pod")
     monkeypatch.setenv("KFP_POD_UID", "u-1")
     manifests = []
@@ -147,6 +156,29 @@ def test_the_step_launches_a_job_and_answers_what_the_chief_said(
     assert container["command"] == [*program, *ARGUMENTS, "--training_worker"]
     assert (worker["replicas"], container["image"]) == (2, "darkroom:1")
     assert manifest["metadata"]["ownerReferences"][0]["name"] == "step-pod"
+    assert manifest["metadata"]["namespace"] == "team"
+    assert worker["template"]["spec"]["serviceAccountName"] == "runner"
+
+
+def write_token(subject):
+    claims = json.dumps({"iss": "https://kubernetes", "sub": subject}).encode()
+    return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.signature"
+
+
+@pytest.mark.parametrize(
+    ("token", "account"),
+    [
+        (write_token("system:serviceaccount:kubeflow:pipeline-runner"), "pipeline-runner"),
+        (write_token("system:serviceaccount:a:b"), "b"),
+        (write_token("somebody"), ""),
+        (write_token(None), ""),
+        ("e30.e30.x", ""),
+        ("opaque", ""),
+        ("a.%.c", ""),
+    ],
+)
+def test_the_workers_account_is_that_of_the_step(token, account):
+    assert read_service_account(token) == account
 
 
 def test_a_chief_that_left_nothing_is_an_error(bucket, cluster, tmp_path):  # noqa: F811

@@ -146,15 +146,29 @@ def test_a_step_that_is_stopped_cleans_up(tmp_path):
     assert (tmp_path / "serving" / "cleaned up").exists()
 
 
+PROGRAM = """
+import sys
+from kubeflow.light_imports import hidden, import_tfx_types, skip_component_package
+
+types = import_tfx_types()
+skip_component_package()
+assert "tensorflow" not in sys.modules
+with hidden("sklearn"):
+    from tfx.components.trainer.executor import GenericExecutor
+    import keras
+import tensorflow as tf
+
+assert tf.constant(1).numpy() == 1
+assert types.Model is __import__("tfx.types.standard_artifacts", fromlist=["x"]).Model
+assert not {"tfx.components.evaluator", "sklearn"} & set(sys.modules)
+from sklearn.metrics import accuracy_score
+
+assert accuracy_score([1], [1]) == 1
+model = keras.Sequential([keras.layers.Dense(1)])
+assert model(tf.ones([1, 2])).shape == (1, 1)
+"""
+
+
 def test_what_is_skipped_at_import_can_be_imported_afterwards():
-    """TensorFlow, and each component by itself, work as ever after the light imports."""
-    program = (
-        "import sys; from kubeflow.light_imports import *;"
-        "types = import_tfx_types(); skip_component_package();"
-        "assert 'tensorflow' not in sys.modules;"
-        "from tfx.components.trainer.executor import GenericExecutor;"
-        "import tensorflow as tf; assert tf.constant(1).numpy() == 1;"
-        "assert types.Model is __import__('tfx.types.standard_artifacts', fromlist=['x']).Model;"
-        "assert 'tfx.components.evaluator' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", program], cwd=PROJECT, check=True, timeout=300)
+    """TensorFlow, scikit-learn, and each component by itself, work as ever after light imports."""
+    subprocess.run([sys.executable, "-c", PROGRAM], cwd=PROJECT, check=True, timeout=300)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from kubeflow import training_job
-from kubeflow.training_job import Owner, TrainingJobError, build_training_job, run_training_job
+from kubeflow.training_job import Launcher, TrainingJobError, build_training_job, run_training_job
 from tests.kubeflow.cluster_double import (
     Cluster,
     Exchange,
@@ -28,13 +28,12 @@ def cluster(monkeypatch):
 
 
 def manifest(command: str = "train") -> dict:
-    return build_training_job(
-        "train", "team", "darkroom:1", ["python", command], 2, {}, Owner("step", "u-1")
-    )
+    launcher = Launcher("team", "editor", "step", "u-1")
+    return build_training_job("train", launcher, "darkroom:1", ["python", command], 2, {})
 
 
-def run(cluster: Cluster, timeout_seconds: float = 60, command: str = "train") -> None:
-    run_training_job(manifest(command), timeout_seconds, cluster.api())
+def run(cluster: Cluster, timeout_seconds: float = 60, take=lambda: None) -> None:
+    run_training_job(manifest(), timeout_seconds, take, cluster.api())
 
 
 def failing(cluster: Cluster, timeout_seconds: float = 60) -> str:
@@ -71,17 +70,55 @@ def test_a_job_is_created_followed_and_deleted(cluster, caplog):
 def test_a_second_try_awaits_the_same_job(cluster, caplog):
     caplog.set_level("INFO", logger="darkroom.progress")
     cluster.job = manifest()
-    cluster.job["metadata"]["resourceVersion"] = "1"
+    cluster.job["metadata"] |= {"uid": "1", "resourceVersion": "1"}
     cluster.changes.append(becomes("Succeeded"))
     run(cluster)
     assert cluster.count("POST", "/tfjobs") == 1
     assert "found again" in caplog.text
 
 
+def test_the_job_is_there_until_its_result_is_taken(cluster):
+    """Otherwise a store that does not answer for a moment would cost the whole training."""
+
+    def refuse():
+        assert cluster.job is not None
+        raise ConnectionError
+
+    cluster.changes.append(becomes("Succeeded"))
+    with pytest.raises(ConnectionError):
+        run(cluster, take=refuse)
+    taken = []
+    run(cluster, take=lambda: taken.append(cluster.job is not None))
+    assert (taken, cluster.job) == ([True], None)
+    assert cluster.count("DELETE", "/train") == 1
+
+
+def test_a_worker_that_fails_after_the_chief_is_done_does_not_matter(cluster):
+    """The operator then gives the job both conditions."""
+
+    def both(exchange: Exchange) -> None:
+        cluster.job["status"] = {"conditions": [{"type": "Succeeded", "status": "True"}]}
+        becomes("Failed", "1 Worker replica(s) failed")(exchange)
+
+    cluster.changes.append(both)
+    run(cluster)
+    assert cluster.job is None
+
+
+def test_pods_of_a_job_that_had_the_name_before_are_not_looked_at(cluster, monkeypatch):
+    monkeypatch.setattr(training_job, "STUCK_SECONDS", 0.0)
+    waiting = {"waiting": {"reason": "ImagePullBackOff"}}
+    status = container(waiting)
+    cluster.pods = [pod("train-worker-0", "Pending", owner="0", containerStatuses=status)]
+    cluster.changes.append(becomes("Succeeded"))
+    run(cluster)
+
+
 @pytest.mark.parametrize("reason", ["failed", "differs"])
 def test_an_earlier_job_that_does_not_do_is_replaced(cluster, reason):
     cluster.job = manifest("train" if reason == "failed" else "something else")
     conditions = [{"type": "Failed", "status": "True"}] if reason == "failed" else []
+    cluster.job["metadata"]["uid"] = "0"
     cluster.job |= {"status": {"conditions": conditions}}
     cluster.changes.append(becomes("Succeeded"))
     run(cluster)
@@ -188,6 +225,28 @@ def test_a_job_that_takes_too_long_is_deleted_and_says_what_it_waits_for(cluster
     assert cluster.job is None
 
 
+@pytest.mark.parametrize(
+    ("pods", "words"),
+    [
+        ([], "it has no pods: `kubectl describe TFJob` says why"),
+        (
+            [
+                pod(
+                    "train-worker-0",
+                    "Pending",
+                    containerStatuses=container({"waiting": {"reason": "ContainerCreating"}}),
+                )
+            ],
+            "train-worker-0: ContainerCreating; the job is deleted",
+        ),
+    ],
+)
+def test_what_no_pod_says_is_said_as_well(cluster, pods, words):
+    """A quota that is used up; a volume that cannot be mounted."""
+    cluster.pods = pods
+    assert f"not finished after 0.5 s; {words}" in failing(cluster, timeout_seconds=0.5)
+
+
 def test_sigterm_deletes_the_job(cluster):
     before = signal.getsignal(signal.SIGTERM)
     cluster.changes.append(lambda exchange: os.kill(os.getpid(), signal.SIGTERM))
@@ -208,7 +267,7 @@ def test_a_job_that_somebody_deletes_is_an_error(cluster):
 def test_outside_of_a_cluster_the_remedy_is_named(monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(TrainingJobError, match=r"kubeflow\.workers: .*set workers to 1"):
-        run_training_job(manifest(), 1)
+        run_training_job(manifest(), 1, lambda: None)
 
 
 def test_it_runs_in_any_thread(cluster):

@@ -8,7 +8,7 @@ import yaml
 
 from kubeflow import training_manifest
 from kubeflow.config import StepConfig
-from kubeflow.training_manifest import KINDS, JobKind, Owner, build_training_job
+from kubeflow.training_manifest import KINDS, JobKind, Launcher, build_training_job
 
 VERSIONS = ("1.27", kubernetes_validate.latest_version())
 RBAC = Path(training_manifest.__file__).parent / "manifests" / "training-rbac.yaml"
@@ -33,9 +33,12 @@ STEP = StepConfig.model_validate(
 ).model_dump(mode="json") | {"image_pull_secrets": ["registry"]}
 
 
-def build(step: dict = STEP, workers: int = 3, **more) -> dict:
-    command = ["python", "-m", "kubeflow.entrypoint", "--training_worker"]
-    return build_training_job("train-1", "team", "darkroom:1", command, workers, step, **more)
+LAUNCHER = Launcher("team", "editor", "step-1", "u-1")
+
+
+def build(step: dict = STEP, workers: int = 3, launcher: Launcher = LAUNCHER, **more) -> dict:
+    command = ["python", "-m", "kubeflow.entrypoint", '{"price": "$(A) $5"}', "--training_worker"]
+    return build_training_job("train-1", launcher, "darkroom:1", command, workers, step, **more)
 
 
 def worker(manifest: dict) -> dict:
@@ -43,7 +46,7 @@ def worker(manifest: dict) -> dict:
 
 
 def test_fields_are_those_that_the_training_operator_documents():
-    manifest = build(owner=Owner("step-1", "u-1"), deadline_seconds=3600)
+    manifest = build()
     assert (manifest["apiVersion"], manifest["kind"]) == ("kubeflow.org/v1", "TFJob")
     assert manifest["metadata"]["ownerReferences"] == [
         {"apiVersion": "v1", "kind": "Pod", "name": "step-1", "uid": "u-1"}
@@ -51,9 +54,7 @@ def test_fields_are_those_that_the_training_operator_documents():
     assert set(manifest["spec"]) == {"runPolicy", "tfReplicaSpecs"}
     assert manifest["spec"]["runPolicy"] == {
         "cleanPodPolicy": "Running",
-        "backoffLimit": 0,
         "ttlSecondsAfterFinished": 86400,
-        "activeDeadlineSeconds": 3600,
     }
     assert set(worker(manifest)) == {"replicas", "restartPolicy", "template"}
     assert (worker(manifest)["replicas"], worker(manifest)["restartPolicy"]) == (3, "Never")
@@ -63,9 +64,11 @@ def test_fields_are_those_that_the_training_operator_documents():
 
 
 def test_pods_get_what_the_step_would_get():
-    template = worker(build())["template"]
+    template = worker(build(STEP | {"timeout_seconds": 3600}))["template"]
     assert template["metadata"]["annotations"] == {"sidecar.istio.io/inject": "false"}
     spec = template["spec"]
+    assert spec["serviceAccountName"] == "editor"
+    assert spec["activeDeadlineSeconds"] == 3600
     (container,) = spec["containers"]
     assert container["resources"] == {
         "requests": {"cpu": "2", "memory": "4Gi"},
@@ -75,15 +78,36 @@ def test_pods_get_what_the_step_would_get():
     reference = container["env"][1]["valueFrom"]["secretKeyRef"]
     assert reference == {"name": "s3", "key": "id", "optional": False}
     assert container["volumeMounts"] == [
+        {"name": "shared-memory", "mountPath": "/dev/shm"},
         {"name": "claim-0", "mountPath": "/data"},
         {"name": "claim-0", "mountPath": "/root", "subPath": "runs"},
     ]
-    assert spec["volumes"] == [{"name": "claim-0", "persistentVolumeClaim": {"claimName": "data"}}]
+    assert spec["volumes"] == [
+        {"name": "claim-0", "persistentVolumeClaim": {"claimName": "data"}},
+        {"name": "shared-memory", "emptyDir": {"medium": "Memory"}},
+    ]
     assert spec["nodeSelector"] == {"pool": "gpu"}
     assert spec["imagePullSecrets"] == [{"name": "registry"}]
     assert spec["tolerations"] == [
         {"key": "gpu", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0}
     ]
+
+
+def test_one_gpu_needs_no_shared_memory():
+    spec = worker(build(STEP | {"gpu": {"type": "nvidia.com/gpu", "count": 1}}))["template"]["spec"]
+    assert [volume["name"] for volume in spec["volumes"]] == ["claim-0"]
+
+
+def test_the_command_arrives_as_it_is():
+    """Kubernetes replaces $(NAME) by a variable, and $$ by $."""
+    (container,) = worker(build())["template"]["spec"]["containers"]
+    assert container["command"][3] == '{"price": "$$(A) $$5"}'
+
+
+def test_a_launcher_that_does_not_know_itself_leaves_out_what_it_is_not():
+    manifest = build(launcher=Launcher("team"))
+    assert "ownerReferences" not in manifest["metadata"]
+    assert "serviceAccountName" not in worker(manifest)["template"]["spec"]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -99,8 +123,8 @@ def test_equal_jobs_are_known_by_their_content_whoever_launches_them():
     def content(manifest: dict) -> str:
         return manifest["metadata"]["annotations"][training_manifest.CONTENT_ANNOTATION]
 
-    first = content(build(owner=Owner("step-1", "u-1")))
-    assert first == content(build(owner=Owner("step-2", "u-2")))
+    first = content(build())
+    assert first == content(build(launcher=LAUNCHER._replace(pod="step-2", uid="u-2")))
     assert first != content(build(workers=2))
 
 
