@@ -103,9 +103,8 @@ def compile_recipe(
     Raises:
         ConfigError: The recipe's `kubeflow` section does not fit the rest of it.
     """
+    check_recipe(recipe, image, root)
     parameters = list_parameters(recipe)
-    check_beam_arguments(_find_beam_arguments(recipe), image, root)
-    _check_batch_size(recipe)
     original = _compile_with_tfx(recipe, image, root)
     tasks = original["root"]["dag"]["tasks"]
     nodes = {name: _Node(name, original, task) for name, task in tasks.items()}
@@ -143,6 +142,17 @@ def compile_recipe(
             kubernetes[f"exec-{node.key}"] = settings
     platforms = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": kubernetes}}}}
     return CompiledPipeline(specification, platforms if kubernetes else {})
+
+
+def check_recipe(recipe: Recipe, image: str, root: str) -> None:
+    """Refuses what `compile_recipe` would, in a moment.
+
+    Raises:
+        ConfigError: The recipe's `kubeflow` section does not fit the rest of it.
+    """
+    list_parameters(recipe)
+    check_beam_arguments(_find_beam_arguments(recipe), image, root)
+    _check_batch_size(recipe)
 
 
 def _as_launcher(step: StepConfig, defaults: StepConfig) -> StepConfig:

@@ -4,8 +4,8 @@ Usage:
     python -m kubeflow.local --config configs/digits.yaml --image darkroom:latest
         [--set trainer.seed=3] [--gpus]
 
-The pipeline is compiled here and driven from within the image, which has the SDK that can run
-pipelines in containers (`kubeflow.local_driver`). Data and serving folder are mounted, and given as
+The pipeline is compiled and driven within the image, which has the SDK that can run pipelines in
+containers (`kubeflow.local_driver`). Data and serving folder are mounted, and given as
 parameters of the run; the YAML stays as it is compiled. A run writes what a run of `pipeline.py`
 writes, below `runs_folder/<name>-containers`.
 
@@ -25,11 +25,11 @@ from typing import Any, Final
 from components.errors import ComponentError
 from components.image_example_gen.check import check
 from config import ConfigError, Recipe, load_recipe
+from kubeflow.compile import check_recipe
 from kubeflow.parameters import override_recipe, read_assignments, run_arguments
 from runner.interpreter import leave
-from runner.session import RunError, RunPlace, captured, open_place
+from runner.session import RunError, RunPlace, open_place
 
-PIPELINE_FILE: Final = "pipeline.yaml"
 SETTINGS_FILE: Final = "containers.json"
 _SOCKET: Final = "/var/run/docker.sock"
 _PASSED_ON: Final = ("AWS_", "GOOGLE_APPLICATION_CREDENTIALS", "TF_CPP_MIN_LOG_LEVEL")
@@ -51,16 +51,18 @@ def run(recipe: Recipe, config_path: str, image: str, gpus: bool = False) -> int
 
     Raises:
         ComponentError: The data cannot be used.
-        ConfigError: The recipe's data folder or serving folder is no parameter of the pipeline.
+        ConfigError: The recipe cannot be compiled, or its data folder or serving folder is no
+            parameter of the pipeline.
         RunError: The run cannot be started.
     """
     socket = check_engine(image)
     overview = check(recipe.data)
     arguments, mounts = place_folders(recipe)
     with open_place(recipe.runs_folder.resolve() / f"{recipe.name}-containers") as place:
+        check_recipe(recipe, image, str(place.artifacts))
         place.artifacts.mkdir(exist_ok=True)
-        _compile(recipe, image, place)
         settings = {
+            "image": image,
             "facts": {"config": config_path, "recipe": recipe.model_dump(mode="json")},
             "home": str(place.home),
             "run_id": place.run_id,
@@ -140,14 +142,6 @@ def place_folders(recipe: Recipe) -> tuple[dict[str, Any], list[dict[str, Any]]]
         arguments[name] = str(folder)
         mounts.append({"folder": str(folder), "read_only": read_only})
     return arguments, mounts
-
-
-def _compile(recipe: Recipe, image: str, place: RunPlace) -> None:
-    with captured(place, verbose=False):
-        from kubeflow.compile import compile_recipe
-
-        compiled = compile_recipe(recipe, image, str(place.artifacts))
-    compiled.write(place.folder / PIPELINE_FILE)
 
 
 def _drive(image: str, socket: str, place: RunPlace) -> int:

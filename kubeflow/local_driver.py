@@ -1,4 +1,4 @@
-"""Drives a compiled pipeline in containers of this machine; runs within the image.
+"""Compiles a recipe and drives the pipeline in containers of this machine; runs within the image.
 
 Usage, by `kubeflow.local`:
     python -m kubeflow.local_driver SETTINGS
@@ -20,18 +20,18 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import yaml
-
+from config import parse_recipe
 from kubeflow.config import NODES, to_task_name
 from kubeflow.executor_input import restore_artifacts
-from kubeflow.local import PIPELINE_FILE
+from runner.interpreter import leave
 from runner.nodes import NodeResult
-from runner.session import LOG_FILE, RunPlace, RunSession, exit_code
+from runner.session import LOG_FILE, RunPlace, RunSession, captured, exit_code
 from runner.terminal import Terminal
 
 if TYPE_CHECKING:
     import docker
 
+PIPELINE_FILE: Final = "pipeline.yaml"
 LABEL: Final = "darkroom.run"
 """Label of a run's containers."""
 HOME_LABEL: Final = "darkroom.home"
@@ -147,7 +147,10 @@ def drive(settings: Mapping[str, Any]) -> int:
     terminal = Terminal(sys.stdout)
     session = RunSession(place, terminal, settings["facts"])
     session.started(settings["rows"], settings["classes"])
-    specification = next(yaml.safe_load_all((place.folder / PIPELINE_FILE).read_text()))
+    try:
+        specification = _compile(settings, place)
+    except Exception as reason:
+        return _end(session, f"compiling: {type(reason).__name__}: {reason}".splitlines()[0])
     tasks = specification["root"]["dag"]["tasks"]
     names = {to_task_name(node): node for node in NODES}
     nodes = {key: names[key] for key in tasks}
@@ -173,8 +176,22 @@ def drive(settings: Mapping[str, Any]) -> int:
                 terminal.say(f"  {line}")
         finally:
             _stop_containers(engine, f"{LABEL}={place.run_id}")
-    summary = session.finish(error)
-    return exit_code(summary["status"])
+    return _end(session, error)
+
+
+def _compile(settings: Mapping[str, Any], place: RunPlace) -> dict[str, Any]:
+    """Writes the YAML file that Kubeflow would get, and returns its specification."""
+    with captured(place, verbose=False):
+        from kubeflow.compile import compile_recipe
+
+        recipe = parse_recipe(settings["facts"]["recipe"])
+        compiled = compile_recipe(recipe, settings["image"], str(place.artifacts))
+    compiled.write(place.folder / PIPELINE_FILE)
+    return compiled.specification
+
+
+def _end(session: RunSession, error: str) -> int:
+    return exit_code(session.finish(error)["status"])
 
 
 def _run_with_kfp(settings: Mapping[str, Any], place: RunPlace) -> None:
@@ -229,4 +246,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))
