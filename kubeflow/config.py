@@ -1,6 +1,7 @@
 """The recipe's `kubeflow` section: what a cluster has to know beyond what is to be done."""
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -236,19 +237,24 @@ class KubeflowConfig(_Section):
 
     @model_validator(mode="after")
     def _names_are_given_once(self) -> "KubeflowConfig":
-        for place, step in [("defaults", self.defaults)] + [
-            (f"steps.{node}", self.find_step(node)) for node in self.steps
-        ]:
-            secrets = [secret.variable for secret in step.secrets]
-            for field, names in (
-                ("environment, secrets: variable", [*step.environment, *secrets]),
-                ("volumes: path", [volume.path for volume in step.volumes]),
-            ):
-                twice = [name for name in names if names.count(name) > 1]
-                if twice:
-                    raise ValueError(f"{place}.{field} {twice[0]!r} is given twice; give it once")
+        _refuse_twice("image_pull_secrets", self.image_pull_secrets)
+        _refuse_names_twice("defaults", self.defaults)
+        for node in self.steps:
+            _refuse_names_twice(f"steps.{node}", self.find_step(node))
         return self
 
     def find_step(self, node: str) -> StepConfig:
         """Returns the settings of a node."""
         return self.defaults.override(self.steps.get(node, StepConfig()))
+
+
+def _refuse_names_twice(place: str, step: StepConfig) -> None:
+    secrets = [secret.variable for secret in step.secrets]
+    _refuse_twice(f"{place}.environment, secrets: variable", [*step.environment, *secrets])
+    _refuse_twice(f"{place}.volumes: path", [volume.path for volume in step.volumes])
+
+
+def _refuse_twice(what: str, names: Sequence[str]) -> None:
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{what} {twice[0]!r} is given twice; give it once")

@@ -22,6 +22,15 @@ from kubeflow.training_manifest import (
     Launcher,
     build_training_job,
 )
+from kubeflow.training_status import (
+    STUCK_REASONS,
+    end_of,
+    find_obstacle,
+    has_failed,
+    in_one_line,
+    may_pass,
+    read_conditions,
+)
 
 __all__ = ["Launcher", "TrainingJobError", "build_training_job", "run_training_job"]
 
@@ -33,15 +42,6 @@ STUCK_SECONDS = 180.0
 _PAUSE_SECONDS: Final = 2.0
 _CALL_SECONDS: Final = 30
 _LOG_LINES: Final = 20
-_STUCK_REASONS: Final = frozenset(
-    {
-        "CreateContainerConfigError",
-        "CreateContainerError",
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-    }
-)
 _JOB_LABEL: Final = "training.kubeflow.org/job-name"
 _RBAC: Final = "kubeflow/manifests/training-rbac.yaml"
 
@@ -155,13 +155,13 @@ class _Run:
                     *self._place, self._manifest, _request_timeout=_CALL_SECONDS
                 )
             except kubernetes.client.ApiException as error:
-                if _passes(error):
+                if may_pass(error):
                     self._pause(f"the cluster answers {error.status}")
                     continue
                 if error.status != 409:
                     raise
             except urllib3.exceptions.HTTPError as error:
-                self._pause(f"no answer from the cluster ({_one_line(error)})")
+                self._pause(f"no answer from the cluster ({in_one_line(error)})")
                 continue
             else:
                 self._say("job", "created")
@@ -180,7 +180,7 @@ class _Run:
         content = (metadata.get("annotations") or {}).get(CONTENT_ANNOTATION)
         wanted = self._manifest["metadata"]["annotations"][CONTENT_ANNOTATION]
         going = not metadata.get("deletionTimestamp")
-        if going and content == wanted and not _has_failed(_conditions(job)):
+        if going and content == wanted and not has_failed(read_conditions(job)):
             return True
         if going:
             self._say("job", "replaces an earlier one")
@@ -200,11 +200,11 @@ class _Run:
                 self._watch(job["metadata"]["resourceVersion"] if job else "")
             except kubernetes.client.ApiException as error:
                 # 410: what was seen last is too old; the next round begins with a fresh look.
-                if error.status != 410 and not _passes(error):
+                if error.status != 410 and not may_pass(error):
                     raise
                 self._pause("" if error.status == 410 else f"the cluster answers {error.status}")
             except urllib3.exceptions.HTTPError as error:
-                self._pause(f"connection lost ({_one_line(error)})")
+                self._pause(f"connection lost ({in_one_line(error)})")
 
     def _read(self) -> dict[str, Any] | None:
         try:
@@ -236,12 +236,12 @@ class _Run:
     def _has_ended(self, job: dict[str, Any] | None) -> bool:
         if job is None:
             raise TrainingJobError(f"{self.title}: somebody deleted it while it ran")
-        conditions = _conditions(job)
+        conditions = read_conditions(job)
         for kind in conditions:
             if kind not in self._seen:
                 self._seen.add(kind)
                 self._say("job", kind.lower())
-        if _has_failed(conditions):
+        if has_failed(conditions):
             message = conditions["Failed"] or "no reason is given"
             raise TrainingJobError(f"{self.title} failed: {message}{self._tail(job)}")
         return "Succeeded" in conditions
@@ -266,14 +266,14 @@ class _Run:
         self._waiting = "" if pods else f"; it has no pods: `kubectl describe {kind}` says why"
         for pod in pods:
             name = pod.metadata.name
-            obstacle = _obstacle(pod)
+            obstacle = find_obstacle(pod)
             self._say(name, f"{pod.status.phase}{f': {obstacle[1]}' if obstacle else ''}")
             if obstacle is None:
                 self._stuck_since.pop(name, None)
                 continue
             self._waiting = f"; {name}: {obstacle[1]}"
             since = self._stuck_since.setdefault(name, time.monotonic())
-            if obstacle[0] in _STUCK_REASONS and time.monotonic() - since >= STUCK_SECONDS:
+            if obstacle[0] in STUCK_REASONS and time.monotonic() - since >= STUCK_SECONDS:
                 self.delete()
                 raise TrainingJobError(
                     f"{self.title}: pod {name} cannot start: {obstacle[1]}; check the image, "
@@ -285,7 +285,7 @@ class _Run:
         failed = [pod for pod in self._pods(job) if pod.status.phase == "Failed"]
         if not failed:
             return ""
-        first = min(failed, key=_ended_at)
+        first = min(failed, key=end_of)
         name = first.metadata.name
         try:
             log = self._core.read_namespaced_pod_log(
@@ -296,7 +296,7 @@ class _Run:
                 _request_timeout=_CALL_SECONDS,
             )
         except (kubernetes.client.ApiException, urllib3.exceptions.HTTPError) as error:
-            return f"; the log of pod {name} cannot be read ({_one_line(error)})"
+            return f"; the log of pod {name} cannot be read ({in_one_line(error)})"
         return f"; the last lines of pod {name}:\n{log.rstrip()}"
 
     def delete(self) -> None:
@@ -310,7 +310,7 @@ class _Run:
             )
         except (kubernetes.client.ApiException, urllib3.exceptions.HTTPError) as error:
             if getattr(error, "status", None) != 404:
-                self._say("job", f"cannot be deleted ({_one_line(error)})")
+                self._say("job", f"cannot be deleted ({in_one_line(error)})")
 
     def _check_time(self) -> None:
         if time.monotonic() >= self._deadline:
@@ -335,7 +335,7 @@ class _Run:
 
     def describe(self, error: kubernetes.client.ApiException) -> str:
         """One line for an answer of the cluster that ends the run."""
-        message = _one_line(error)
+        message = in_one_line(error)
         if error.status == 403:
             account = re.search(r'User "([^"]+)"', message)
             return (
@@ -352,56 +352,3 @@ class _Run:
                 "install Kubeflow's training operator 1.5 or newer, or set kubeflow.workers to 1"
             )
         return f"{self.title}: the cluster refused it with {error.status} ({message})"
-
-
-def _passes(error: kubernetes.client.ApiException) -> bool:
-    """Whether the cluster may answer otherwise a little later."""
-    return error.status == 429 or (error.status or 0) >= 500
-
-
-def _conditions(job: Mapping[str, Any]) -> dict[str, str]:
-    """Message of each condition that holds, by its type."""
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return {
-        each["type"]: " ".join(each.get("message", "").split())
-        for each in conditions
-        if each.get("status") == "True"
-    }
-
-
-def _has_failed(conditions: Mapping[str, str]) -> bool:
-    """A job whose chief is done has succeeded, also where another worker then failed."""
-    return "Failed" in conditions and "Succeeded" not in conditions
-
-
-def _obstacle(pod: Any) -> tuple[str, str] | None:
-    """Reason and words for why a pod does not start."""
-    for status in pod.status.container_statuses or ():
-        waiting = status.state.waiting if status.state else None
-        if waiting and waiting.reason:
-            message = " ".join((waiting.message or "").split())
-            return waiting.reason, f"{waiting.reason}: {message}" if message else waiting.reason
-    for condition in pod.status.conditions or ():
-        if condition.type == "PodScheduled" and condition.status == "False":
-            message = " ".join((condition.message or "").split())
-            return "Unschedulable", f"not scheduled: {message or condition.reason}"
-    return None
-
-
-def _ended_at(pod: Any) -> float:
-    ends = [
-        status.state.terminated.finished_at.timestamp()
-        for status in pod.status.container_statuses or ()
-        if status.state and status.state.terminated and status.state.terminated.finished_at
-    ]
-    return min(ends, default=float("inf"))
-
-
-def _one_line(error: Exception) -> str:
-    """What the cluster says, without the headers that the client prints."""
-    body = getattr(error, "body", None)
-    found = re.search(r'"message":\s*"((?:[^"\\]|\\.)*)"', str(body)) if body else None
-    text = (
-        found.group(1).replace('\\"', '"') if found else str(getattr(error, "reason", "") or error)
-    )
-    return " ".join(text.split())[:300] or type(error).__name__

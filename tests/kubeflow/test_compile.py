@@ -325,6 +325,7 @@ def test_command_writes_yaml(workspace, tmp_path, capsys):
             "steps.Pusher.environment, secrets: variable 'A' is given twice",
         ),
         ({"defaults": {"volumes": [{"claim": "c", "path": "/a"}] * 2}}, "'/a' is given twice"),
+        ({"image_pull_secrets": ["r", "r"]}, "image_pull_secrets 'r' is given twice"),
         ({"defaults": {"memory_limit": "8 GB"}}, "'8 GB' is no quantity"),
     ],
 )
