@@ -62,6 +62,9 @@ def _parse(arguments: Sequence[str]) -> dict[str, Any]:
     """What Beam makes of the arguments."""
     from apache_beam.options.pipeline_options import PipelineOptions
 
+    strange = [each for each in arguments if each in ("-h", "--help") or not each.strip()]
+    if strange:
+        raise ConfigError(f"{_FIELD}: {strange[0]!r} is no option of a run; remove it")
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):

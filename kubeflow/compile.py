@@ -39,7 +39,8 @@ from kubeflow.resources import (
 )
 from kubeflow.values import has_place
 from pipeline import UNCACHED_NODES, InputState, create_pipeline
-from runner.interpreter import importing, leave
+from runner.interpreter import importing, leave, quiet
+from runner.summary import replace_text
 
 STATE_NODES: Final = {
     "ImageExampleGen": {"fingerprint": DATA_FINGERPRINT},
@@ -81,8 +82,8 @@ class CompiledPipeline:
         return yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True)
 
     def write(self, path: Path) -> None:
-        """Writes the file that Kubeflow takes."""
-        path.write_text(self.to_yaml(), encoding="utf-8")
+        """Writes the file that Kubeflow takes, whole or not at all."""
+        replace_text(path, self.to_yaml())
 
 
 def compile_recipe(
@@ -148,8 +149,15 @@ def check_recipe(recipe: Recipe, image: str, root: str) -> None:
     """Refuses what `compile_recipe` would, in a moment.
 
     Raises:
-        ConfigError: The recipe's `kubeflow` section does not fit the rest of it.
+        ConfigError: The image's name is none, or the recipe's `kubeflow` section does not fit the
+            rest of it.
     """
+    # TFX would take an empty one for its own image, which has no such entrypoint.
+    if not image or not image.isprintable() or " " in image:
+        raise ConfigError(
+            f"--image: {image!r} is no name of an image; give one such as "
+            "registry.example/team/darkroom:1.0"
+        )
     list_parameters(recipe)
     check_beam_arguments(_find_beam_arguments(recipe), image, root)
     _check_batch_size(recipe)
@@ -284,13 +292,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", required=True, help="pipeline root, such as s3://bucket/digits")
     parser.add_argument("--output", default="pipeline.yaml", help="the file to write")
     options = parser.parse_args(arguments)
+    output = Path(options.output)
     try:
         check_root(options.root)
-        compiled = compile_recipe(load_recipe(Path(options.config)), options.image, options.root)
+        if output.is_dir() or not output.absolute().parent.is_dir():
+            raise ConfigError(f"--output: {options.output!r} is in no folder, or is one; make it")
+        recipe = load_recipe(Path(options.config))
+        with quiet():
+            compiled = compile_recipe(recipe, options.image, options.root)
+        compiled.write(output)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    compiled.write(Path(options.output))
+    except OSError as error:
+        print(f"error: --output: cannot write {options.output!r} ({error})", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        return 130
     print(f"wrote {options.output}")
     return 0
 

@@ -14,11 +14,13 @@ blessed.
 """
 
 import argparse
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,12 +30,23 @@ from config import ConfigError, Recipe, load_recipe
 from kubeflow.compile import check_recipe
 from kubeflow.parameters import override_recipe, read_assignments, run_arguments
 from runner.interpreter import leave
-from runner.session import RunError, RunPlace, open_place
+from runner.session import RunError, open_place
 
-SETTINGS_FILE: Final = "containers.json"
+STEP_LABEL: Final = "darkroom.step-of"
+"""Label of the containers of all runs of a pipeline: the folder of the runs."""
+_DRIVER_LABEL: Final = "darkroom.driver-of"
 _SOCKET: Final = "/var/run/docker.sock"
 _PASSED_ON: Final = ("AWS_", "GOOGLE_APPLICATION_CREDENTIALS", "TF_CPP_MIN_LOG_LEVEL")
 """Beginnings of the names of environment variables that steps are given."""
+_CREDENTIAL_FILES: Final = {
+    "GOOGLE_APPLICATION_CREDENTIALS": "",
+    "AWS_CA_BUNDLE": "",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": "",
+    "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
+    "AWS_CONFIG_FILE": "~/.aws/config",
+}
+"""Variables that name files which steps have to see, and where the files are without them."""
+_STOP_SECONDS: Final = 30
 
 
 class EngineError(RunError):
@@ -56,11 +69,16 @@ def run(recipe: Recipe, config_path: str, image: str, gpus: bool = False) -> int
         RunError: The run cannot be started.
     """
     socket = check_engine(image)
+    home = recipe.runs_folder.resolve() / f"{recipe.name}-containers"
+    check_recipe(recipe, image, str(home))
     overview = check(recipe.data)
     arguments, mounts = place_folders(recipe)
-    with open_place(recipe.runs_folder.resolve() / f"{recipe.name}-containers") as place:
-        check_recipe(recipe, image, str(place.artifacts))
+    environment, files = pass_on(os.environ)
+    with open_place(home) as place:
         place.artifacts.mkdir(exist_ok=True)
+        # Of a run that was killed; the lock says that no other one is going on.
+        for label in (_DRIVER_LABEL, STEP_LABEL):
+            _stop_containers(f"{label}={home}")
         settings = {
             "image": image,
             "facts": {"config": config_path, "recipe": recipe.model_dump(mode="json")},
@@ -69,19 +87,12 @@ def run(recipe: Recipe, config_path: str, image: str, gpus: bool = False) -> int
             "rows": overview.rows,
             "classes": len(overview.images_by_label),
             "arguments": arguments,
-            "mounts": mounts,
+            "mounts": mounts + [{"folder": file, "read_only": True} for file in files],
             "user": f"{os.getuid()}:{os.getgid()}",
-            "environment": {n: v for n, v in os.environ.items() if n.startswith(_PASSED_ON)},
+            "environment": environment,
             "gpus": gpus,
         }
-        path = place.folder / SETTINGS_FILE
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(settings))
-        try:
-            return _drive(image, socket, place)
-        finally:
-            # It may hold credentials.
-            path.unlink()
+        return _drive(settings, socket)
 
 
 def check_engine(image: str) -> str:
@@ -138,23 +149,68 @@ def place_folders(recipe: Recipe) -> tuple[dict[str, Any], list[dict[str, Any]]]
             continue
         folder = Path(location).resolve()
         if not read_only:
-            folder.mkdir(parents=True, exist_ok=True)
+            _make_folder(field, folder)
         arguments[name] = str(folder)
         mounts.append({"folder": str(folder), "read_only": read_only})
     return arguments, mounts
 
 
-def _drive(image: str, socket: str, place: RunPlace) -> int:
+def pass_on(environ: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Chooses what steps are given of this process' environment.
+
+    Returns:
+        Variables, and the files with credentials that they name.
+    """
+    variables = {name: value for name, value in environ.items() if name.startswith(_PASSED_ON)}
+    if "AWS_PROFILE" in variables:
+        for name, usual in _CREDENTIAL_FILES.items():
+            if usual and Path(usual).expanduser().is_file():
+                variables.setdefault(name, usual)
+    files = []
+    for name in _CREDENTIAL_FILES:
+        if name in variables and (path := Path(variables[name]).expanduser()).is_file():
+            variables[name] = str(path.resolve())
+            files.append(variables[name])
+    return variables, files
+
+
+def _make_folder(field: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{field}: cannot make {str(folder)!r} ({error.strerror}); give a folder that can be "
+            "written to"
+        ) from error
+
+
+def _stop_containers(condition: str) -> None:
+    words = ["docker", "ps", "--quiet", "--filter", f"label={condition}"]
+    found = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    if found:
+        stop = ["docker", "stop", "--time", str(_STOP_SECONDS), *found]
+        subprocess.run(stop, capture_output=True)
+
+
+def _drive(settings: Mapping[str, Any], socket: str) -> int:
+    """Runs the driver, which is told what to do on its standard input: it may hold credentials."""
+    home = settings["home"]
     command = [
-        *("docker", "run", "--rm", "--init"),
-        *("--user", f"{os.getuid()}:{os.getgid()}"),
+        *("docker", "run", "--rm", "--init", "--interactive"),
+        *("--label", f"{_DRIVER_LABEL}={home}"),
+        *("--user", settings["user"]),
         *("--group-add", str(Path(socket).stat().st_gid)),
         *("--volume", f"{socket}:{_SOCKET}"),
-        *("--volume", f"{place.home}:{place.home}"),
-        image,
-        *("python", "-m", "kubeflow.local_driver", str(place.folder / SETTINGS_FILE)),
+        *("--volume", f"{home}:{home}"),
+        settings["image"],
+        *("python", "-m", "kubeflow.local_driver"),
     ]
-    driver = subprocess.Popen(command)
+    driver = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
+    # To the engine's client, which passes it on to the driver, and that stops the step that runs.
+    signal.signal(signal.SIGTERM, lambda number, frame: driver.send_signal(number))
+    assert driver.stdin is not None
+    with contextlib.suppress(BrokenPipeError), driver.stdin:
+        driver.stdin.write(json.dumps(settings))
     while True:
         try:
             return driver.wait()

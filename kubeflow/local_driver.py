@@ -1,7 +1,7 @@
 """Compiles a recipe and drives the pipeline in containers of this machine; runs within the image.
 
 Usage, by `kubeflow.local`:
-    python -m kubeflow.local_driver SETTINGS
+    python -m kubeflow.local_driver < SETTINGS
 
 KFP runs the steps and says what it does in words only: its lines that begin and end a step are
 read, what the steps themselves print goes to a log file each.
@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from config import parse_recipe
 from kubeflow.config import NODES, to_task_name
 from kubeflow.executor_input import restore_artifacts
+from kubeflow.local import STEP_LABEL
 from runner.interpreter import leave
 from runner.nodes import NodeResult
 from runner.session import LOG_FILE, RunPlace, RunSession, captured, exit_code
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
     import docker
 
 PIPELINE_FILE: Final = "pipeline.yaml"
-LABEL: Final = "darkroom.run"
-"""Label of a run's containers."""
-HOME_LABEL: Final = "darkroom.home"
-"""Label of the containers of all runs of a pipeline."""
 STEP_LOGS: Final = "steps"
 _OUTPUT_FILE: Final = "executor_output.json"
 _LAST_LINES: Final = 12
@@ -162,8 +159,6 @@ def drive(settings: Mapping[str, Any]) -> int:
     stream = StepStream(place, session, nodes, components)
     error = ""
     with _engine() as engine:
-        # Of a run that was killed; the lock says that no other one is going on.
-        _stop_containers(engine, f"{HOME_LABEL}={place.home}")
         try:
             with contextlib.redirect_stdout(stream):
                 _run_with_kfp(settings, place)
@@ -175,7 +170,7 @@ def drive(settings: Mapping[str, Any]) -> int:
             for line in stream.last_lines:
                 terminal.say(f"  {line}")
         finally:
-            _stop_containers(engine, f"{LABEL}={place.run_id}")
+            _stop_containers(engine, f"{STEP_LABEL}={place.home}")
     return _end(session, error)
 
 
@@ -210,7 +205,7 @@ def _run_with_kfp(settings: Mapping[str, Any], place: RunPlace) -> None:
         ],
         user=settings["user"],
         environment=settings["environment"],
-        labels={LABEL: place.run_id, HOME_LABEL: str(place.home)},
+        labels={STEP_LABEL: str(place.home)},
         init=True,
         **options,
     )
@@ -239,11 +234,11 @@ def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
     """Reads the settings and runs the pipeline."""
     signal.signal(signal.SIGTERM, _interrupt)
-    return drive(json.loads(Path(arguments[0]).read_text()))
+    return drive(json.load(sys.stdin))
 
 
 if __name__ == "__main__":
-    leave(main(sys.argv[1:]))
+    leave(main())

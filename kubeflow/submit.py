@@ -31,13 +31,12 @@ from kubeflow.server.submission import (
     create_parser,
     find_deadline,
     prepare,
-    quiet,
     read_plan,
     run_command,
     say,
 )
 from kubeflow.server.watch import Outcome, watch_run
-from runner.interpreter import leave
+from runner.interpreter import leave, quiet
 
 EXIT_NOT_BLESSED: Final = 3
 POLL_SECONDS: Final = 5.0

@@ -1,7 +1,9 @@
 """What Python itself does at the beginning and at the end of a process that imports TensorFlow."""
 
 import gc
+import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -16,6 +18,15 @@ def importing() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps off the terminal what TensorFlow and TFX say while they are imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def leave(code: int) -> NoReturn:

@@ -107,8 +107,13 @@ def read_access(host: str, ca: str, environment: Mapping[str, str]) -> Access:
     Raises:
         RefusedError: The address cannot be one.
     """
-    address = host if "://" in host else f"https://{host}"
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(host if "://" in host else f"https://{host}")
+        _ = parts.port  # Raises where it is none.
+    except ValueError as error:
+        raise RefusedError(
+            f"--host: {host!r} is no address ({error}); write it as https://kubeflow.example.com"
+        ) from error
     if parts.username or parts.password:
         raise RefusedError(
             f"--host: holds a user or a password; leave them out and set {TOKEN_VARIABLE}"

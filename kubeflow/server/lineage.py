@@ -9,6 +9,9 @@ Where `--host` is the API server alone, behind a port-forward for one, there is 
 import struct
 from typing import Any, Final, NamedTuple
 
+from google.protobuf.message import DecodeError
+
+from kubeflow.server.access import RefusedError
 from kubeflow.server.rest import Rest
 
 _SERVICE: Final = "/ml_metadata.MetadataStoreService"
@@ -89,5 +92,9 @@ def _call(rest: Rest, method: str, request: Any, response: Any) -> None:
     if len(answer) < _HEADER.size:
         return
     flags, length = _HEADER.unpack_from(answer)
-    if not flags & _TRAILERS:
+    if flags & _TRAILERS:
+        return
+    try:
         response.ParseFromString(answer[_HEADER.size : _HEADER.size + length])
+    except DecodeError as error:
+        raise RefusedError(f"{rest.host}: there is no ML Metadata at {_SERVICE}") from error

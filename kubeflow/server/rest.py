@@ -287,13 +287,27 @@ class Rest:
 
     def _read(self, content: bytes, answer: str) -> Any:
         try:
-            json.loads(content)
-            return self._models.deserialize(_Answer(content), answer)
-        except (ValueError, TypeError, AttributeError) as error:
+            if not isinstance(json.loads(content), dict):
+                raise ValueError("no object")
+            model = self._models.deserialize(_Answer(content), answer)
+            if not getattr(model, _IDENTIFIERS.get(answer, ""), True):
+                raise ValueError("no identifier")
+            return model
+        except (ValueError, TypeError, AttributeError, kfp_server_api.ApiException) as error:
             raise RefusedError(
                 f"{self.host}: answers with something that is no {answer}; check --host: is it "
                 "Kubeflow Pipelines 2?"
             ) from error
+
+
+_IDENTIFIERS: Final = {
+    "V2beta1Pipeline": "pipeline_id",
+    "V2beta1PipelineVersion": "pipeline_version_id",
+    "V2beta1Experiment": "experiment_id",
+    "V2beta1Run": "run_id",
+    "V2beta1RecurringRun": "recurring_run_id",
+}
+"""What an answer of each kind has, whatever else it leaves out."""
 
 
 class _Answer(NamedTuple):

@@ -1,24 +1,24 @@
 """What submitting and scheduling share: options, the recipe, the compiled version, errors."""
 
 import argparse
-import contextlib
 import hashlib
 import os
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from components.errors import ComponentError
 from config import ConfigError, Recipe, load_recipe
+from kubeflow.compile import check_recipe, compile_recipe
 from kubeflow.parameters import override_recipe, read_assignments
 from kubeflow.pipeline_root import check_root
 from kubeflow.server.access import ApiError, RefusedError, read_access
 from kubeflow.server.api import Api, Job
 from kubeflow.server.rest import PATIENCE, Patience, Rest
+from runner.interpreter import quiet
 
 EXIT_FAILED: Final = 1
 EXIT_REFUSED: Final = 2
@@ -91,6 +91,7 @@ def read_plan(options: argparse.Namespace) -> Plan:
     """
     check_root(options.root)
     recipe = load_recipe(Path(options.config))
+    check_recipe(recipe, options.image, options.root)
     return Plan(
         recipe,
         override_recipe(recipe, read_assignments(options.set)),
@@ -130,8 +131,6 @@ def prepare(api: Api, plan: Plan, arguments: dict[str, Any], fingerprinted: bool
         ConfigError: The recipe cannot be compiled.
         ApiError: A request failed, in the end.
     """
-    from kubeflow.compile import compile_recipe
-
     say(f"compiling  {plan.recipe.name}")
     with quiet():
         compiled = compile_recipe(plan.recipe, plan.image, plan.root, fingerprinted=fingerprinted)
@@ -141,15 +140,6 @@ def prepare(api: Api, plan: Plan, arguments: dict[str, Any], fingerprinted: bool
     say(f"pipeline   {version.name}, " + ("uploaded" if version.is_new else "there already"))
     experiment = api.ensure_experiment(plan.experiment)
     return Job(experiment, version, arguments, plan.root, plan.service_account)
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps off the terminal what TensorFlow and TFX say while they are imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def say(line: str) -> None:

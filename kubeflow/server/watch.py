@@ -22,8 +22,8 @@ _WORDS: Final = {
 
 
 _DRIVER: Final = "-driver"
-_MOST_SILENCES: Final = 20
-"""Looks in a row without an answer; each is several requests, so this is about ten minutes."""
+LONGEST_SILENCE: Final = 600.0
+"""Seconds since the last answer after which the server counts as gone."""
 
 
 class Outcome(NamedTuple):
@@ -64,20 +64,24 @@ def watch_run(
         ApiError: The server refuses.
     """
     shown: dict[str, str] = {}
-    silences = 0
+    answered = time.monotonic()
     while True:
         try:
             run = api.get_run(run_id)
         except UnavailableError as error:
-            silences += 1
-            if silences >= _MOST_SILENCES or time.monotonic() + interval >= deadline:
+            now = time.monotonic()
+            if now - answered >= LONGEST_SILENCE or now + interval >= deadline:
                 raise
             say(f"{error}; still waiting")
             time.sleep(interval)
             continue
-        silences = 0
+        answered = time.monotonic()
         tasks = (run.run_details and run.run_details.task_details) or []
-        mine = [task for task in tasks if task.display_name in steps or _failed_to_prepare(task)]
+        mine = [
+            task
+            for task in filter(None, tasks)
+            if task.display_name in steps or _failed_to_prepare(task)
+        ]
         for task in sorted(mine, key=lambda task: str(task.start_time or task.create_time)):
             state = str(task.state or "PENDING")
             if state in _WORDS and shown.get(task.display_name) != state:

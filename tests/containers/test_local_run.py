@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeflow.local_driver import HOME_LABEL, LABEL
+from kubeflow.local import STEP_LABEL
 from tests.workspace import Workspace
 
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGE = os.environ.get("DARKROOM_IMAGE", "darkroom:latest")
 STEPS = 12
-MINUTES_5 = 300
+SECONDS = 300
+"""Longest time of one run."""
 
 
 def command(workspace, **sections):
@@ -30,7 +31,7 @@ def command(workspace, **sections):
 
 def run_in_containers(workspace, **sections):
     words = command(workspace, **sections)
-    ended = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=MINUTES_5)
+    ended = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=SECONDS)
     latest = workspace.runs / "small-containers" / "latest"
     return ended, json.loads((latest / "summary.json").read_text()), latest.resolve()
 
@@ -47,7 +48,7 @@ def run_in_one_container(workspace):
         *("--volume", f"{folder}:{folder}", IMAGE),
         *("python", "pipeline.py", "--config", str(recipe)),
     ]
-    subprocess.run(words, check=True, capture_output=True, text=True, timeout=MINUTES_5)
+    subprocess.run(words, check=True, capture_output=True, text=True, timeout=SECONDS)
     return json.loads((folder / "runs-of-one/small/latest/summary.json").read_text())
 
 
@@ -57,12 +58,21 @@ def running(condition):
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
 
 
+def steps(workspace):
+    return f"label={STEP_LABEL}={workspace.runs / 'small-containers'}"
+
+
+def left_of(workspace):
+    """Steps, and the driver, which sees the folder of the runs."""
+    return running(steps(workspace)) + running(f"volume={workspace.runs / 'small-containers'}")
+
+
 def break_an_image(workspace):
     min(workspace.data.rglob("*.png")).write_bytes(b"no image")
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + MINUTES_5
+    deadline = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -105,8 +115,8 @@ def test_metrics_are_those_of_a_run_without_kubeflow(run, workspace):
         assert run[1]["metrics"][name] == pytest.approx(value, abs=1e-6), name
 
 
-def test_nothing_goes_on_running(run):
-    assert not running(f"label={LABEL}={run[1]['run_id']}")
+def test_nothing_goes_on_running(run, workspace):
+    assert not left_of(workspace)
 
 
 def test_a_step_that_fails_ends_the_run_with_its_last_lines(run, workspace):
@@ -121,26 +131,44 @@ def test_a_step_that_fails_ends_the_run_with_its_last_lines(run, workspace):
     assert not list(workspace.serving.glob(".*.partial"))
 
 
-def test_what_a_killed_run_left_running_is_stopped_by_the_next(run, workspace):
-    home = workspace.runs / "small-containers"
-    steps, all_of_it = f"label={HOME_LABEL}={home}", f"volume={home}"
-    break_an_image(workspace)  # So that the runs end at DataGate.
-    first = subprocess.Popen(
+def start(workspace):
+    """A run that would end at DataGate; returns when its first step runs."""
+    break_an_image(workspace)
+    process = subprocess.Popen(
         command(workspace, data={"max_quarantined": 0.0}),
         cwd=PROJECT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         start_new_session=True,
     )
     try:
-        wait_until(lambda: running(steps) or first.poll() is not None)
-    finally:
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
-    left = running(steps)
-    assert left, "the engine runs the step, not the process that was killed"
+        wait_until(lambda: running(steps(workspace)) or process.poll() is not None)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return process
+
+
+def test_a_run_that_is_asked_to_end_stops_its_step_and_says_so(run, workspace):
+    """As a cancelled job of continuous integration is: by a signal to this process alone."""
+    process = start(workspace)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1
+    assert "interrupted" in output
+    assert not left_of(workspace)
+
+
+def test_what_a_killed_run_left_running_is_stopped_by_the_next(run, workspace):
+    process = start(workspace)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert len(left_of(workspace)) > 1, (
+        "driver and step: the engine runs them, not the process that was killed"
+    )
     ended, summary, _ = run_in_containers(workspace, data={"max_quarantined": 0.0})
     assert (ended.returncode, summary["status"]) == (1, "failed")
     assert summary["error"].startswith("DataGate: "), "it was not in the way of the next run"
-    wait_until(lambda: not running(steps) and not running(all_of_it))
+    assert not left_of(workspace)
     assert workspace.versions() == [run[1]["pushed_version"]]

@@ -55,6 +55,8 @@ def changed(arguments: list[str], option: str, value: str) -> list[str]:
 
 BAD = [
     (["--runner=SparkRunner"], "runner 'SparkRunner' does not do: use one of DirectRunner, "),
+    (["--help"], "'--help' is no option of a run"),
+    ([" "], "' ' is no option of a run"),
     (["--direct_num_wokers=2"], "direct_num_wokers '2' does not do: Beam has no such option"),
     (["--direct_num_workers=two"], "Beam refuses them: argument --direct_num_workers"),
     (without(FLINK, "flink_master"), r"flink_master '\[auto\]' .*host:port .*no Java"),

@@ -1,6 +1,8 @@
 """The DAG compiles for Kubeflow Pipelines, and holds nothing that its backend cannot run."""
 
 import json
+import resource
+import signal
 
 import pytest
 import yaml
@@ -341,6 +343,39 @@ def test_command_refuses_a_bad_section_in_one_line(workspace, capsys, section, w
 def test_command_refuses_a_recipe_that_is_not_there(tmp_path, capsys):
     assert main(["--config", str(tmp_path / "no.yaml"), "--image", "i", "--root", ROOT]) == 2
     assert "no.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("image", ["", "BAD NAME", "a\nb"])
+def test_command_refuses_what_is_no_image(workspace, capsys, image):
+    """TFX would take an empty one for its own image."""
+    recipe = workspace.write_recipe()
+    assert main(["--config", str(recipe), "--image", image, "--root", ROOT]) == 2
+    assert capsys.readouterr().err.startswith(f"error: --image: {image!r} is no name of an image")
+
+
+@pytest.mark.parametrize("output", ["missing/pipeline.yaml", "."])
+def test_command_refuses_a_place_that_is_none_before_it_compiles(
+    workspace, capsys, tmp_path, output
+):
+    place = str(tmp_path / output)
+    arguments = ["--config", str(workspace.write_recipe()), "--image", "i", "--root", ROOT]
+    assert main([*arguments, "--output", place]) == 2
+    assert capsys.readouterr().err.startswith(f"error: --output: {place!r} is in no folder")
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(compiled, tmp_path):
+    path = tmp_path / "pipeline.yaml"
+    path.write_text("the old one")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            compiled.write(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    assert path.read_text() == "the old one"
 
 
 @pytest.mark.parametrize("root", ["/data/root", "root", "s3://", "https://b/r", "file:///data"])

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from config import ConfigError
-from kubeflow.local import EngineError, check_engine, main, place_folders
+from kubeflow.local import EngineError, check_engine, main, pass_on, place_folders
 from kubeflow.local_driver import StepStream
 from runner.session import RunPlace, RunSession
 from runner.terminal import Terminal
@@ -79,6 +79,39 @@ def test_folders_have_to_be_parameters(workspace):
     recipe = workspace.recipe(kubeflow={"parameters": ["data.path"]})
     with pytest.raises(ConfigError, match=r"push\.destination is missing"):
         place_folders(recipe)
+
+
+def test_a_serving_folder_that_cannot_be_made_is_refused(workspace, tmp_path):
+    (tmp_path / "file").write_text("")
+    recipe = workspace.recipe(push={"destination": str(tmp_path / "file" / "models")})
+    with pytest.raises(ConfigError, match=r"push\.destination: cannot make .*; give a folder"):
+        place_folders(recipe)
+
+
+def test_a_recipe_that_does_not_do_leaves_nothing(workspace, engine, capsys, tmp_path):
+    engine("", 0)
+    push = {"destination": str(tmp_path / "served")}
+    recipe = workspace.write_recipe(kubeflow={"workers": 3}, push=push)
+    assert main(["--config", str(recipe), "--image", "x"]) == 2
+    assert "does not divide among 3 replicas" in capsys.readouterr().err
+    assert not (tmp_path / "served").exists()
+    assert not workspace.runs.exists()
+
+
+def test_steps_see_the_files_with_credentials_that_variables_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".aws").mkdir()
+    for name in ("key.json", ".aws/credentials"):
+        (tmp_path / name).write_text("secret")
+    named = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json"), "PATH": "/bin"}
+    assert pass_on(named) == (
+        {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json")},
+        [str(tmp_path / "key.json")],
+    )
+    variables, files = pass_on({"AWS_PROFILE": "work"})
+    assert variables["AWS_SHARED_CREDENTIALS_FILE"] == str(tmp_path / ".aws/credentials")
+    assert files == [str(tmp_path / ".aws/credentials")]
+    assert pass_on({"AWS_CA_BUNDLE": "/nowhere"}) == ({"AWS_CA_BUNDLE": "/nowhere"}, [])
 
 
 def test_the_command_says_in_one_line_what_is_wrong(workspace, engine, capsys):

@@ -79,7 +79,7 @@ def test_a_first_submission_creates_everything(double, recipe, capsys):
 
 def test_a_relative_path_is_not_taken_for_the_containers(double, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kubeflow.compile.compile_recipe", compile_quickly)
+    monkeypatch.setattr("kubeflow.server.submission.compile_recipe", compile_quickly)
     (tmp_path / "data").mkdir()
     recipe = write_recipe(tmp_path, data={"path": "data"}, push={"destination": "models"})
     assert run(double, recipe) == 0
@@ -142,14 +142,17 @@ def test_a_refusal_ends_in_one_line_and_no_second_run(double, recipe, capsys, in
     code = run(double, recipe, "--wait")
     assert len(double.all("runs")) <= 1
     error = capsys.readouterr().err
-    assert code in (0, 2)
+    # Nothing depends on ML Metadata, and a pipeline that is not there is created.
+    is_forgiven = index >= 9 or (index, kind) == (1, "404")
+    assert code == (0 if is_forgiven else 2)
     assert error.count("\n") == (1 if code else 0)
     if code:
         assert error.startswith(f"error: {double.url}: {kind} injected; ")
 
 
 @pytest.mark.parametrize("index", range(len(REQUESTS)))
-def test_a_server_that_stays_ill_ends_in_one_line(double, recipe, capsys, index):
+def test_a_server_that_stays_ill_ends_in_one_line(double, recipe, capsys, monkeypatch, index):
+    monkeypatch.setattr("kubeflow.server.watch.LONGEST_SILENCE", 0.1)
     double.always = (index, "500")
     code = run(double, recipe, "--wait")
     captured = capsys.readouterr()
@@ -181,14 +184,10 @@ def test_steps_are_shown_as_they_start_and_end(double, recipe, capsys):
     ]
     assert run(double, recipe, "--wait") == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[-4:-1] == [
-        "trainer              runs",
+    assert said[-4] == "trainer              runs"
+    assert sorted(said[-3:-1]) == [
         "pusher               skipped",
         "trainer              done  42 s",
-    ] or said[-4:-1] == [
-        "trainer              runs",
-        "trainer              done  42 s",
-        "pusher               skipped",
     ]
 
 

@@ -169,6 +169,9 @@ def test_a_server_that_never_answers(double, recipe, capsys):
         (404, {"Content-Type": "text/html"}, b"<h1>no</h1>", "404 Not Found; check --host: there "),
         (200, {"Content-Type": "text/html"}, b"<form>", "answers with a web page (200)"),
         (200, {"Content-Type": "application/json"}, b"[1", "answers with something that is no "),
+        (200, {"Content-Type": "application/json"}, b"null", "answers with something that is no "),
+        (200, {"Content-Type": "application/json"}, b"[]", "answers with something that is no "),
+        (200, {"Content-Type": "application/json"}, b'{"a": 1}', "answers with something that is"),
         (302, {"Location": "https://dex.example/auth?state=x"}, b"", "sends on to https://dex."),
         (403, {"Content-Type": "text/plain"}, b"RBAC: access denied", "403 RBAC: access denied; "),
         (400, {"Content-Type": "application/json"}, b'{"error_message": "bad\\nname"}', "bad name"),
@@ -196,7 +199,17 @@ def test_an_address_is_cut_to_what_is_common(host, base):
     assert read_access(host, "", {}).host == base
 
 
-@pytest.mark.parametrize("host", ["ftp://k.example", "https://", "https://ann:pw@k.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "ftp://k.example",
+        "https://",
+        "https://ann:pw@k.example",
+        "http://[::1",
+        "http://k:99999",
+        "k:a",
+    ],
+)
 def test_an_address_that_does_not_do(recipe, capsys, host):
     assert refused(capsys, host, recipe).startswith("--host: ")
 
