@@ -139,6 +139,11 @@ class _Run:
         self._name = manifest["metadata"]["name"]
         self._namespace = manifest["metadata"]["namespace"]
         self.title = f"{self._kind.kind} {self._namespace}/{self._name}"
+        # Events stay when the job is deleted.
+        self._find_events = (
+            f"kubectl get events -n {self._namespace} "
+            f"--field-selector involvedObject.name={self._name}"
+        )
         self._jobs = kubernetes.client.CustomObjectsApi(api)
         self._core = kubernetes.client.CoreV1Api(api)
         self._place = (GROUP, VERSION, self._namespace, self._kind.plural)
@@ -262,8 +267,7 @@ class _Run:
 
     def _look_at_pods(self, job: Mapping[str, Any] | None) -> None:
         pods = self._pods(job) if job else []
-        kind = self._kind.kind
-        self._waiting = "" if pods else f"; it has no pods: `kubectl describe {kind}` says why"
+        self._waiting = "" if pods else f"; it has no pods: `{self._find_events}` says why"
         for pod in pods:
             name = pod.metadata.name
             obstacle = find_obstacle(pod)

@@ -8,14 +8,25 @@ from pydantic import BaseModel
 
 from config import ConfigError, Recipe, load_recipe, parse_recipe
 
+CLUSTER = "digits-kubeflow.yaml"
 RECIPES = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_shipped_recipes_are_valid_and_say_their_command(path):
     recipe = load_recipe(path)
-    assert f"python pipeline.py --config configs/{path.name}" in path.read_text()
+    assert f"--config configs/{path.name}" in path.read_text()
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_the_digits_on_kubeflow_differ_in_places_only():
+    here, there = (load_recipe(RECIPES[0].with_name(n)) for n in ("digits.yaml", CLUSTER))
+    places = {
+        "data": there.data.model_copy(update={"path": here.data.path}),
+        "push": there.push.model_copy(update={"destination": here.push.destination}),
+        "kubeflow": here.kubeflow,
+    }
+    assert there.model_copy(update=places) == here
 
 
 def test_recipes_cannot_be_changed_once_made():

@@ -171,7 +171,6 @@ def test_a_server_that_never_answers(double, recipe, capsys):
         (200, {"Content-Type": "application/json"}, b"[1", "answers with something that is no "),
         (200, {"Content-Type": "application/json"}, b"null", "answers with something that is no "),
         (200, {"Content-Type": "application/json"}, b"[]", "answers with something that is no "),
-        (200, {"Content-Type": "application/json"}, b'{"a": 1}', "answers with something that is"),
         (302, {"Location": "https://dex.example/auth?state=x"}, b"", "sends on to https://dex."),
         (403, {"Content-Type": "text/plain"}, b"RBAC: access denied", "403 RBAC: access denied; "),
         (400, {"Content-Type": "application/json"}, b'{"error_message": "bad\\nname"}', "bad name"),
@@ -184,6 +183,11 @@ def test_what_is_no_kubeflow_is_told_by_one_line(
     double.page = (status, headers, content)
     assert message in refused(capsys, double.url, recipe)
     assert len(double.sent) == 1
+
+
+def test_a_server_of_another_kind_that_has_health_as_well(double, recipe, capsys):
+    double.page = (200, {"Content-Type": "application/json"}, b'{"status": "ok"}')
+    assert "answers with something that is no V2beta1" in refused(capsys, double.url, recipe)
 
 
 @pytest.mark.parametrize(

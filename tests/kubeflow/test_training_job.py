@@ -228,7 +228,10 @@ def test_a_job_that_takes_too_long_is_deleted_and_says_what_it_waits_for(cluster
 @pytest.mark.parametrize(
     ("pods", "words"),
     [
-        ([], "it has no pods: `kubectl describe TFJob` says why"),
+        (
+            [],
+            "it has no pods: `kubectl get events -n team --field-selector",
+        ),
         (
             [
                 pod(
