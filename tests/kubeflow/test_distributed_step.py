@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from components.object_store import read_bytes, write_bytes
 from kubeflow import distributed_step, executor_input, training_job
@@ -195,11 +194,3 @@ def test_two_runs_leave_their_answers_in_two_places(tmp_path):
         for run in ("one", "two")
     }
     assert places == {f"gs://b/{run}/model.answer.json" for run in ("one", "two")}
-
-
-def test_the_manifest_of_the_rights_is_yaml():
-    path = Path(__file__).resolve().parents[2] / "kubeflow/manifests/training-rbac.yaml"
-    assert [each["kind"] for each in yaml.safe_load_all(path.read_text())] == [
-        "Role",
-        "RoleBinding",
-    ]

@@ -1,6 +1,7 @@
 import pytest
 
 from config import ConfigError
+from kubeflow.config import DEFAULT_PARAMETERS
 from kubeflow.parameters import (
     SECTIONS,
     list_parameters,
@@ -49,7 +50,9 @@ def test_types_defaults_and_descriptions_are_the_recipes(workspace):
 
 
 def test_every_default_parameter_is_one_of_any_recipe(workspace):
-    assert set(run_arguments(workspace.recipe())) >= {"data_path", "push_destination"}
+    assert list(run_arguments(workspace.recipe())) == [
+        field.replace(".", "_") for field in DEFAULT_PARAMETERS
+    ]
 
 
 def test_values_are_read_as_yaml_unless_the_field_holds_text(workspace):
