@@ -1,6 +1,7 @@
 """Fingerprints that make TFX's cache see what it would miss: source code and model folders."""
 
 import hashlib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -41,10 +42,16 @@ def model_digest(folder: Path) -> str:
     Returns:
         64 hexadecimal digits.
     """
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return _digest_files(
-        folder, [p for p in files if p.relative_to(folder).parts[0] != WARMUP_FOLDER]
-    )
+    files = list_files(folder).items()
+    return _digest_files(folder, [p for name, p in files if name.split("/")[0] != WARMUP_FOLDER])
+
+
+def list_files(folder: Path) -> dict[str, Path]:
+    """All files below a folder, by their name relative to it; links are followed."""
+    parents = os.walk(folder, followlinks=True)
+    paths = (Path(parent, name) for parent, _, names in parents for name in names)
+    found = sorted(path for path in paths if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in found}
 
 
 def _digest_files(root: Path, paths: Iterable[Path]) -> str:

@@ -8,37 +8,46 @@ may take longer than those minutes, give TensorFlow Serving a higher `--max_num_
 fetches versions from a bucket, such as serving/deploy's fetch_versions.sh, waits for that file too.
 
 A number is taken by a marker, `.pushes/<version>`, made with a conditional write: of two pushes at
-the same moment one gets it and the other takes the next. The marker goes when the push has ended.
-A push that was killed leaves its marker and a folder without `saved_model.pb`; the next push
-removes both if the killed one ran on the same machine, and otherwise an hour after its last sign of
-life, since from another machine a killed push looks like a slow one.
+the same moment one gets it and the other takes the next. Beside it each push puts a flag under a
+name of its own, `.pushes/<version>.<id>`, and then looks for others: where a store ignores the
+condition, of two pushes at least the later one sees the other's flag, and who sees one gives way.
+Marker and flag go when the push has ended.
+
+A push that was killed leaves both and a folder without `saved_model.pb`; the next push removes them
+if the killed one ran on the same machine, and otherwise an hour by the store's clock after its last
+sign of life, since from another machine a killed push looks like a slow one. The flag goes first
+and the folder is looked at again: a slow push looks for its flag before and after it uploads
+`saved_model.pb`, so that either its version stays whole, or it learns that it has lost it.
 """
 
 import contextlib
 import hashlib
 import json
 import os
+import random
 import shutil
 import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from components.errors import ComponentError
-from components.fingerprint import WARMUP_FOLDER, model_digest
+from components.fingerprint import WARMUP_FOLDER, list_files, model_digest
 from components.object_store import (
     Location,
+    ObjectChangedError,
     ObjectStore,
     ObjectStoreError,
     StoredObject,
     discard_state,
     download_folder,
 )
+from components.object_store.names import check_names
 from components.object_store.store import in_parallel
-from components.object_store.upload import check_sizes, list_files, upload_files
+from components.object_store.upload import check_sizes, upload_files
 from components.serving_folder import ServedVersion
 
 ABANDONED_AFTER_S: Final = 3600
@@ -50,6 +59,20 @@ _MARKERS: Final = ".pushes"
 
 class ServingStoreError(ComponentError):
     """The serving folder in an object store cannot be used; the message says why."""
+
+
+class _Claim(NamedTuple):
+    """A number that a push has taken.
+
+    Attributes:
+        version: The number.
+        flag: Name of the object that says so, as long as nobody takes the push for a killed one.
+        made: When the flag was written, in seconds since 1970 by the store's clock.
+    """
+
+    version: int
+    flag: str
+    made: float
 
 
 class ServingStore:
@@ -80,14 +103,13 @@ class ServingStore:
         note itself goes where anybody puts another `saved_model.pb`.
         """
         with _named():
-            note = self._store.read_note(f"{served.version}/{_MODEL}")
+            noted = _parse(self._store.read_note(f"{served.version}/{_MODEL}"))
             objects = _named_from(self._store.list_objects(str(served.version)).values())
-        noted = json.loads(note) if note else {}
-        if noted.get("files") == _summarize(objects):
+        if isinstance(noted, dict) and noted.get("files") == _summarize(objects):
             return str(noted["model"])
-        with tempfile.TemporaryDirectory() as folder:
-            self.copy(served, Path(folder) / "model")
-            return model_digest(Path(folder) / "model")
+        with _temporary_folder() as folder:
+            self.copy(served, folder / "model")
+            return model_digest(folder / "model")
 
     def copy(self, served: ServedVersion, target: Path) -> None:
         """See `ServingPlace`."""
@@ -99,69 +121,127 @@ class ServingStore:
 
     def add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
         """See `ServingPlace`."""
-        with tempfile.TemporaryDirectory() as folder, _named():
-            copy = Path(folder) / "model"
+        if not (model / _MODEL).is_file():
+            raise ServingStoreError(
+                f"push: {str(model)!r} has no {_MODEL}; push the folder of a SavedModel"
+            )
+        with _temporary_folder() as folder, _named():
+            copy = folder / "model"
             shutil.copytree(model, copy)
             prepare(copy)
-            versions = self._remove_abandoned()
-            version = self._claim(max(int(time.time()), *(n + 1 for n in versions), 1))
-            self._upload(copy, version)
-            self._store.remove(_marker(version))
-            return self._served(version)
+            check_names(list_files(copy), self._store.location)
+            claim = self._claim(max(int(time.time()), *(n + 1 for n in self._taken()), 1))
+            self._remove_abandoned(claim)
+            self._upload(copy, claim)
+            self._end(claim)
+            return self._served(claim.version)
 
     def _served(self, version: int) -> ServedVersion:
         return ServedVersion(version, str(self._store.location.join(str(version))))
 
-    def _claim(self, version: int) -> int:
+    def _taken(self) -> list[int]:
+        objects = self._store.list_objects()
+        return [*_group_by_version(objects.values()), *_group_markers(objects.values())]
+
+    def _claim(self, version: int) -> _Claim:
         """Takes the first number from this one on that nobody has."""
         content = json.dumps([*_process(), uuid.uuid4().hex]).encode()
         while True:
             if self._store.create(_marker(version), content):
-                # Another push may have ended, and removed its marker, since the listing.
-                if not self._store.list_objects(str(version)):
-                    return version
-                self._store.remove(_marker(version))
+                claim = self._flag(version, content)
+                if claim:
+                    return claim
+                # The other one may give way too; the next time they should not meet.
+                version += random.randrange(8)
             version += 1
 
-    def _upload(self, copy: Path, version: int) -> None:
+    def _flag(self, version: int, content: bytes) -> _Claim | None:
+        """Says who takes a number; None where another push does, or has."""
+        flag = f"{_marker(version)}.{uuid.uuid4().hex}"
+        self._store.write(flag, content)
+        markers = self._store.list_objects(_MARKERS)
+        others = {name for name in markers if name.startswith(f"{_marker(version)}.")} - {flag}
+        # Another push may have ended, and removed its marker, since the listing.
+        if not others and not self._store.list_objects(str(version)):
+            return _Claim(version, flag, markers[flag].written if flag in markers else 0.0)
+        self._store.remove(flag)
+        if not others:
+            self._store.remove(_marker(version))
+        return None
+
+    def _end(self, claim: _Claim) -> None:
+        self._store.remove(claim.flag)
+        self._store.remove(_marker(claim.version))
+
+    def _upload(self, copy: Path, claim: _Claim) -> None:
+        version = claim.version
         files = {f"{version}/{name}": path for name, path in list_files(copy).items()}
         model = files.pop(f"{version}/{_MODEL}")
         upload_files(self._store, files)
+        self._check_claim(claim, [*files])
         check_sizes(self._store, files, str(version))
         objects = _named_from(self._store.list_objects(str(version)).values())
         note = json.dumps({"model": model_digest(copy), "files": _summarize(objects)})
         name = f"{version}/{_MODEL}"
         self._store.upload(name, model, note)
+        self._check_claim(claim, [name, *files])
         try:
             check_sizes(self._store, {**files, name: model}, str(version))
         except ObjectStoreError:
-            # Somebody took this push for a killed one.
             self._store.remove(name)
             raise
 
-    def _remove_abandoned(self) -> list[int]:
-        """Removes what killed pushes left behind; returns the numbers that are taken."""
+    def _check_claim(self, claim: _Claim, uploaded: Sequence[str]) -> None:
+        """Refuses to go on where somebody took this push for a killed one; undoes what it did."""
+        markers = self._store.list_objects(_MARKERS)
+        if claim.flag in markers:
+            return
+        if not any(name.startswith(f"{_marker(claim.version)}.") for name in markers):
+            self._undo(claim.version, uploaded)
+        raise ObjectStoreError(
+            f"{self._store.location.join(str(claim.version))}: another push took this one for a "
+            "killed one, since nothing was heard of it for an hour, and removed it; push again"
+        )
+
+    def _undo(self, version: int, uploaded: Sequence[str]) -> None:
+        """Removes what was uploaded, the model first; nothing where the model is another's."""
+        model = f"{version}/{_MODEL}"
+        if model in uploaded:
+            self._store.remove(model)
+        elif model in self._store.list_objects(str(version)):
+            return
+        in_parallel(self._store.remove, [name for name in uploaded if name != model])
+
+    def _remove_abandoned(self, claim: _Claim) -> None:
+        """Removes what killed pushes left behind.
+
+        Their flags go first: a push that was only slow sees it before and after it uploads
+        `saved_model.pb`. A marker goes last: where a kill comes before, the next push goes on.
+        """
         objects = self._store.list_objects()
         versions = _group_by_version(objects.values())
-        markers = {
-            int(name.partition("/")[2]): each
-            for name, each in objects.items()
-            if name.startswith(f"{_MARKERS}/") and name.partition("/")[2].isdecimal()
-        }
-        for version, marker in markers.items():
+        for version, markers in _group_markers(objects.values()).items():
             left = versions.get(version, {})
-            if not self._is_abandoned(marker, left.values()):
+            if version == claim.version or not self._is_abandoned(markers, left.values(), claim):
                 continue
-            if _MODEL not in left:
-                in_parallel(self._store.remove, [each.name for each in left.values()])
-            self._store.remove(marker.name)
-        return [*versions, *markers]
+            flags = [each.name for each in markers if each.name != _marker(version)]
+            in_parallel(self._store.remove, flags)
+            there = self._store.list_objects(str(version))
+            if f"{version}/{_MODEL}" not in there:
+                in_parallel(self._store.remove, there)
+            self._store.remove(_marker(version))
 
-    def _is_abandoned(self, marker: StoredObject, left: Iterable[StoredObject]) -> bool:
-        if _is_dead(self._store.read(marker.name)):
-            return True
-        last_sign = max(each.written for each in (marker, *left))
-        return time.time() - last_sign > ABANDONED_AFTER_S
+    def _is_abandoned(
+        self, markers: Sequence[StoredObject], left: Iterable[StoredObject], claim: _Claim
+    ) -> bool:
+        try:
+            if all(_is_dead(self._store.read(each.name)) for each in markers):
+                return True
+        except ObjectChangedError:
+            # That push has ended since the listing.
+            return False
+        last_sign = max(each.written for each in (*markers, *left))
+        return claim.made - last_sign > ABANDONED_AFTER_S
 
 
 def _marker(version: int) -> str:
@@ -176,6 +256,17 @@ def _group_by_version(objects: Iterable[StoredObject]) -> dict[int, dict[str, St
         if version.isdecimal() and version == str(int(version)) and name:
             versions.setdefault(int(version), {})[name] = each
     return versions
+
+
+def _group_markers(objects: Iterable[StoredObject]) -> dict[int, list[StoredObject]]:
+    """Markers and flags of pushes by their number."""
+    markers: dict[int, list[StoredObject]] = {}
+    for each in objects:
+        folder, _, name = each.name.partition("/")
+        version = name.partition(".")[0]
+        if folder == _MARKERS and version.isdecimal() and version == str(int(version)):
+            markers.setdefault(int(version), []).append(each)
+    return markers
 
 
 def _named_from(objects: Iterable[StoredObject]) -> dict[str, StoredObject]:
@@ -207,12 +298,40 @@ def _begin(process: int) -> str:
 
 def _is_dead(marker: bytes) -> bool:
     """Whether the process that wrote a marker was one of this machine and is no more."""
-    machine, process, begin, _ = json.loads(marker)
-    if machine != _machine():
-        return False
-    with contextlib.suppress(OSError):
-        return _begin(process) != begin
-    return True
+    match _parse(marker):
+        case [machine, int(process), begin, _] if machine == _machine():
+            with contextlib.suppress(OSError):
+                return _begin(process) != begin
+            return True
+    return False
+
+
+def _parse(text: str | bytes) -> Any:
+    """The JSON in it; None where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise ServingStoreError(
+            f"push: the model cannot be copied to the temporary files ({_reason(error)}); make "
+            "room there, set TMPDIR to a larger disk, or mend the model's folder"
+        ) from error
+
+
+def _reason(error: OSError) -> str:
+    """Why; what copies folders collects an error for each file."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        source, _, why = error.args[0][0]
+        return " ".join(f"{source!r}: {why}".split())
+    return error.strerror or str(error)
 
 
 @contextlib.contextmanager

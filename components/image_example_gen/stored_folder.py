@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from components.image_example_gen.config import DataConfig
@@ -17,6 +17,7 @@ from components.object_store import (
     StoredObject,
     scratch_copy,
 )
+from components.object_store.names import check_names
 
 
 class StoredFolder:
@@ -27,7 +28,8 @@ class StoredFolder:
 
     def __init__(self, config: DataConfig) -> None:
         self._uri = str(config.path)
-        self._csv_file = config.csv_file
+        self._csv_file = os.path.normpath(config.csv_file)
+        self._csv = b""
         with _named():
             self._store = ObjectStore(Location.parse(self._uri))
 
@@ -39,9 +41,10 @@ class StoredFolder:
     @cached_property
     def _images(self) -> list[str]:
         names = (name for name in self._objects if "/" in name)
-        return sorted(
-            (name for name in names if not any(map(is_litter, name.split("/")))), key=_walk_order
-        )
+        images = [name for name in names if not any(map(is_litter, name.split("/")))]
+        with _named():
+            check_names(images, self._store.location)
+        return sorted(images, key=_walk_order)
 
     def check_exists(self) -> None:
         """See `DataFolder`."""
@@ -58,7 +61,8 @@ class StoredFolder:
                 "name the file in data.csv_file, or set data.format: folders"
             )
         with _named():
-            return self._store.read(self._csv_file)
+            self._csv = self._store.read(self._csv_file)
+        return self._csv
 
     def list_classes(self) -> list[str]:
         """See `DataFolder`; an object store has no empty folders."""
@@ -82,11 +86,26 @@ class StoredFolder:
     @contextlib.contextmanager
     def on_disk(self, list_paths: Callable[[], Iterable[str]]) -> Iterator[Path]:
         """See `DataFolder`; nothing but the images needed and the CSV is copied."""
-        needed = {os.path.normpath(path) for path in list_paths()} | {self._csv_file}
+
+        @cache
+        def needed() -> set[str]:
+            # Only now, since to wait for another process that has the copy may take long.
+            return {os.path.normpath(path) for path in list_paths()} | {self._csv_file}
+
         with contextlib.ExitStack() as stack:
             with _named():
-                path = stack.enter_context(scratch_copy(self._uri, needed.__contains__))
+                copy = scratch_copy(self._uri, lambda name: name in needed())
+                path = stack.enter_context(copy)
+            self._check_csv(path / self._csv_file)
             yield path
+
+    def _check_csv(self, copied: Path) -> None:
+        """Refuses a copy that is not the CSV whose rows say what is needed."""
+        if self._csv and not (copied.is_file() and copied.read_bytes() == self._csv):
+            raise DataLocationError(
+                f"data.csv_file: {self._csv_file!r} in {self._uri!r} changed while it was read; "
+                "run again"
+            )
 
 
 def _walk_order(name: str) -> tuple[tuple[bool, str], ...]:

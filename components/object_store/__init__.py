@@ -6,7 +6,7 @@ another name. Importing this costs nothing: s3fs and gcsfs are imported when a s
 """
 
 from components.object_store.download import discard_state, download_folder
-from components.object_store.errors import ObjectStoreError
+from components.object_store.errors import ObjectChangedError, ObjectStoreError
 from components.object_store.location import SCHEMES, Location, is_uri
 from components.object_store.scratch import SCRATCH_VARIABLE, scratch_copy
 from components.object_store.store import ObjectStore, StoredObject, read_bytes, write_bytes
@@ -16,6 +16,7 @@ __all__ = [
     "SCHEMES",
     "SCRATCH_VARIABLE",
     "Location",
+    "ObjectChangedError",
     "ObjectStore",
     "ObjectStoreError",
     "StoredObject",

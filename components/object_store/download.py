@@ -8,13 +8,14 @@ flight; a large file even goes on from the bytes it has, as long as the object i
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from components.object_store.errors import ObjectChangedError, ObjectStoreError
 from components.object_store.journal import Journal
 from components.object_store.location import Location
+from components.object_store.names import check_names
 from components.object_store.store import ObjectStore, StoredObject, in_parallel
 
 CHUNK_BYTES: Final = 4 * 2**20
@@ -63,7 +64,7 @@ def _copy(store: ObjectStore, folder: Path, wanted: Callable[[str], bool] | None
             f"{store.location}: there is nothing there; correct the name, or upload it"
         )
     objects = {name: each for name, each in listed.items() if not wanted or wanted(name)}
-    _check_names(objects, store.location)
+    check_names(objects, store.location)
     copy = _Copy(store, folder)
     copy.prepare(objects)
     missing = [each for each in objects.values() if not copy.journal.holds(each)]
@@ -79,7 +80,6 @@ class _Copy:
         self._partials.mkdir(parents=True, exist_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
         self.journal = Journal(_state(folder) / "journal", folder)
-        self._md5_is_told = True
 
     def prepare(self, objects: dict[str, StoredObject]) -> None:
         """Removes what the store has no more, and parts of what is another object by now."""
@@ -109,19 +109,15 @@ class _Copy:
 
     def _fill_and_check(self, partial: Path, wanted: StoredObject) -> bool:
         md5 = self._fill(partial, wanted)
-        if self._md5_is_told and md5 == wanted.md5:
+        if md5 == wanted.md5:
             return True
-        if self._store.describe(wanted.name).tag != wanted.tag:
+        now = self._store.describe(wanted.name)
+        if now.tag != wanted.tag:
             return False
-        if not (self._md5_is_told and wanted.md5):
+        if not now.md5:
             return True
-        # Damaged on the way, or what looks like an MD5 is none: a second look tells.
         partial.unlink()
-        again = self._fill(partial, wanted)
-        if again != wanted.md5 and self._store.location.scheme == "gs":
-            return self._refuse_damaged(wanted)
-        self._md5_is_told = again == wanted.md5
-        return again in (wanted.md5, md5)
+        return self._fill(partial, wanted) == now.md5 or self._refuse_damaged(wanted)
 
     def _refuse_damaged(self, wanted: StoredObject) -> bool:
         if self._store.describe(wanted.name).tag != wanted.tag:
@@ -168,23 +164,6 @@ def _remove_file(folder: Path, name: str) -> None:
             break
         with contextlib.suppress(OSError):  # It holds something else.
             parent.rmdir()
-
-
-def _check_names(names: Iterable[str], location: Location) -> None:
-    """Refuses what cannot be a file below the folder."""
-    folders: set[str] = set()
-    for name in names:
-        parts = name.split("/")
-        if {"", ".", ".."} & set(parts) or "\0" in name:
-            raise ObjectStoreError(
-                f"{location}: the object {name!r} cannot become a file; rename it"
-            )
-        folders.update("/".join(parts[:end]) for end in range(1, len(parts)))
-    for name in names:
-        if name in folders:
-            raise ObjectStoreError(
-                f"{location}: {name!r} is an object and a folder of others; rename one"
-            )
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ ComponentError
 """
 
 import os
+import traceback
 from typing import Final
 
 from components.errors import ComponentError
@@ -67,6 +68,14 @@ _BUSY: Final = frozenset(
         "SlowDown",
     )
 )
+_REGION: Final = "the bucket is in another region ({code}); set AWS_REGION to its own"
+_REMEDIES: Final = {
+    "AuthorizationHeaderMalformed": _REGION,
+    "IllegalLocationConstraintException": _REGION,
+    "InvalidObjectState": "is archived ({code}); restore it first",
+    "PermanentRedirect": _REGION,
+    "RequestTimeTooSkewed": "this machine's clock is wrong ({code}); set it",
+}
 _CHANGED: Final = frozenset(("416", "InvalidRange"))
 
 
@@ -99,6 +108,25 @@ def explain(error: Exception, location: Location) -> ObjectStoreError:
     return ObjectStoreError(f"{location}: {_describe(error, kinds, code, location)}")
 
 
+def shown_cause(error: Exception) -> Exception | None:
+    """The error itself, for a traceback; None where that would show a secret."""
+    text = "".join(traceback.format_exception(error))
+    return error if _redact(text) == text else None
+
+
+def check_endpoint() -> None:
+    """Refuses an endpoint with credentials in it, which no store takes and logs would show.
+
+    Raises:
+        ObjectStoreError: There is one.
+    """
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "STORAGE_EMULATOR_HOST"):
+        if "@" in os.environ.get(name, ""):
+            raise ObjectStoreError(
+                f"{name}: credentials do not belong in an endpoint; name only host and port there"
+            )
+
+
 def store_code(error: BaseException) -> str:
     """The store's own code for an error, such as NoSuchKey, or an empty string."""
     for candidate in (error, error.__cause__):
@@ -117,6 +145,10 @@ def _describe(error: Exception, kinds: set[str], code: str, location: Location) 
         return f"there are no credentials; {_CREDENTIALS[location.scheme]}"
     if code in _REFUSED_CREDENTIALS or code == "401":
         return f"the credentials are refused ({code}); {_CREDENTIALS[location.scheme]}"
+    if code in _REMEDIES:
+        return _REMEDIES[code].format(code=code)
+    if "Invalid bucket name" in str(error):
+        return f"no bucket can have the name {location.bucket!r}; correct it"
     if isinstance(error, PermissionError) or "Forbidden" in str(error):
         return "access is denied; grant these credentials the right to list, read and write here"
     if code in _BUSY:
@@ -146,8 +178,7 @@ def _endpoint(location: Location) -> str:
             or os.environ.get("AWS_ENDPOINT_URL")
             or "Amazon's endpoint"
         )
-    scheme, separator, rest = endpoint.rpartition("://")
-    return scheme + separator + rest.rpartition("@")[2]
+    return endpoint
 
 
 def _redact(text: str) -> str:

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from components.object_store.store import StoredObject
 
@@ -72,10 +72,18 @@ def _line(name: str, entry: _Entry) -> str:
 
 
 def _read(path: Path) -> Mapping[str, _Entry]:
+    """Entries of whole lines; what is lost with a damaged one is copied again."""
     entries: dict[str, _Entry] = {}
     if path.exists():
-        for line in path.read_text().splitlines(keepends=True):
-            if line.endswith("\n"):
-                name, *rest = json.loads(line)
-                entries[name] = _Entry(*rest)
+        for line in path.read_text(errors="replace").splitlines(keepends=True):
+            match _parse(line):
+                case [str(name), int(size), str(tag), int(modified)]:
+                    entries[name] = _Entry(size, tag, modified)
     return entries
+
+
+def _parse(line: str) -> Any:
+    try:
+        return json.loads(line) if line.endswith("\n") else None
+    except ValueError:
+        return None

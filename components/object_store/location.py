@@ -1,8 +1,11 @@
 """URIs of folders and objects in object stores."""
 
+import re
 from typing import Final, NamedTuple
 
 SCHEMES: Final = ("s3", "gs", "minio")
+
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
 
 
 def is_uri(location: str) -> bool:
@@ -40,7 +43,7 @@ class Location(NamedTuple):
 
     @classmethod
     def parse(cls, uri: str) -> "Location":
-        """Takes a URI apart.
+        """Takes a URI apart; what it refuses, it does not repeat: there may be a secret in it.
 
         Raises:
             ObjectStoreError: It has another scheme, no bucket, or credentials in it.
@@ -49,17 +52,19 @@ class Location(NamedTuple):
 
         scheme, _, rest = uri.partition("://")
         bucket, _, key = rest.partition("/")
-        if "@" in bucket:
-            raise ObjectStoreError(
-                f"{scheme}://…@…: credentials do not belong in a URI; set them in the environment"
-            )
         if scheme not in SCHEMES:
             known = ", ".join(f"{known}://" for known in SCHEMES)
+            named = scheme if _SCHEME.fullmatch(scheme) else "…"
             raise ObjectStoreError(
-                f"{uri!r} has the unknown scheme {scheme!r}; use {known} or a folder"
+                f"{named}://… has the unknown scheme {named!r}; use {known} or a folder"
+            )
+        if ":" in bucket or "@" in bucket:
+            raise ObjectStoreError(
+                f"{scheme}://…: a bucket has no ':' or '@' in its name, and credentials do not "
+                "belong in a URI; set them in the environment"
             )
         if not bucket:
-            raise ObjectStoreError(f"{uri!r} names no bucket; use {scheme}://bucket/folder")
+            raise ObjectStoreError(f"{scheme}:///… names no bucket; use {scheme}://bucket/folder")
         return cls(scheme, bucket, key.strip("/"))
 
     @property

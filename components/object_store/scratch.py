@@ -43,6 +43,16 @@ def scratch_copy(uri: str, wanted: Callable[[str], bool] | None = None) -> Itera
 def _scratch_folder() -> Path:
     if named := os.environ.get(SCRATCH_VARIABLE):
         return Path(named)
+    try:
+        return _own_folder()
+    except OSError as error:
+        raise ObjectStoreError(
+            f"cannot write among the temporary files ({error.strerror}): "
+            f"set {SCRATCH_VARIABLE} to a folder that can be written to"
+        ) from error
+
+
+def _own_folder() -> Path:
     folder = Path(tempfile.gettempdir()) / f"darkroom-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)

@@ -5,22 +5,33 @@ import contextlib
 import functools
 import hashlib
 import logging
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from components.object_store.errors import ObjectStoreError, explain, store_code
+from components.object_store.errors import (
+    ObjectStoreError,
+    check_endpoint,
+    explain,
+    shown_cause,
+    store_code,
+)
 from components.object_store.location import Location
+from components.object_store.names import check_version
 
 THREADS: Final = 32
 """Transfers at a time: most of a small object's time is waiting for the store."""
 
 PART_BYTES: Final = 5 * 2**20
 """Of an upload; the least that S3 takes. Objects of less than two parts go in one piece."""
+
+_PARTS: Final = 10_000
+"""The most parts that S3 takes of one upload."""
 
 _NOTE: Final = "darkroom"
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
@@ -73,6 +84,7 @@ class ObjectStore:
             below: Only those in this folder in the folder.
         """
         folder = self.location.join(below) if below else self.location
+        check_version(folder)
         prefix = f"{folder.key}/" if folder.key else ""
         with _explained(self.location._replace(key="")):
             found = self._files.find(self.location.bucket, prefix=prefix, detail=True)
@@ -81,13 +93,18 @@ class ObjectStore:
         return {each.name: each for each in objects if each.name and each.name[-1] != "/"}
 
     def describe(self, name: str) -> StoredObject:
-        """One object as it is now.
+        """One object as it is now; `md5` is empty where the store's tag only looks like one.
 
         Raises:
             ObjectChangedError: There is none.
         """
         with self._at(name) as path:
-            return _stored(name, self._files.info(path))
+            if self.location.scheme == "gs":
+                return _stored(name, self._files.info(path))
+            bucket, _, key = path.partition("/")
+            head = self._files.call_s3("head_object", Bucket=bucket, Key=key)
+            stored = _stored(name, {**head, "size": head["ContentLength"]})
+            return stored if _has_md5(head, bucket) else replace(stored, md5="")
 
     def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
         """Content, or bytes `start` to `end` of it.
@@ -138,7 +155,8 @@ class ObjectStore:
         if notes:
             options["metadata" if self.location.scheme == "gs" else "Metadata"] = notes
         with self._written(name) as target:
-            self._files.put_file(str(path), target, chunksize=PART_BYTES, **options)
+            parts = PART_BYTES if self.location.scheme == "gs" else part_bytes(path.stat().st_size)
+            self._files.put_file(str(path), target, chunksize=parts, **options)
 
     def read_note(self, name: str) -> str:
         """What was noted when the object was uploaded, or an empty string."""
@@ -154,6 +172,7 @@ class ObjectStore:
     @contextlib.contextmanager
     def _at(self, name: str) -> Iterator[str]:
         location = self.location.join(name) if name else self.location
+        check_version(location)
         with _explained(location):
             try:
                 yield location.path
@@ -177,6 +196,15 @@ class ObjectStore:
                 if type(error).__name__ == "ChecksumError":
                     self._files.rm_file(path)
                 raise
+
+
+def part_bytes(size: int) -> int:
+    """Size of the parts of an upload to S3, but for the last.
+
+    Args:
+        size: Of the file, in bytes.
+    """
+    return max(PART_BYTES, math.ceil(size / _PARTS))
 
 
 def read_bytes(uri: str) -> bytes:
@@ -213,10 +241,11 @@ def _explained(location: Location) -> Iterator[None]:
     except ObjectStoreError:
         raise
     except Exception as error:
-        raise explain(error, location) from error
+        raise explain(error, location) from shown_cause(error)
 
 
 def _open_files(location: Location) -> Any:
+    check_endpoint()
     if location.scheme == "minio" and not (
         os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     ):
@@ -273,3 +302,9 @@ def _stored(name: str, info: dict[str, Any]) -> StoredObject:
         md5=md5,
         written=modified.timestamp() if modified else 0.0,
     )
+
+
+def _has_md5(head: dict[str, Any], bucket: str) -> bool:
+    """Whether S3's tag, where it looks like an MD5, is one; in directory buckets it is not."""
+    encrypted = head.get("ServerSideEncryption", "AES256") != "AES256"
+    return not (encrypted or head.get("SSECustomerAlgorithm") or bucket.endswith("--x-s3"))

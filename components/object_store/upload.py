@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from components.fingerprint import list_files
 from components.object_store.errors import ObjectStoreError
 from components.object_store.location import Location
-from components.object_store.store import PART_BYTES, ObjectStore, StoredObject, in_parallel
+from components.object_store.names import check_names
+from components.object_store.store import ObjectStore, StoredObject, in_parallel, part_bytes
 
 
 def upload_folder(folder: Path, uri: str, last: Sequence[str] = ()) -> None:
@@ -30,6 +32,7 @@ def upload_folder(folder: Path, uri: str, last: Sequence[str] = ()) -> None:
     if not store.location.key:
         raise ObjectStoreError(f"{uri}: is a whole bucket; name a folder in it")
     files = list_files(folder)
+    check_names(files, store.location)
     stored = store.list_objects()
     changed = [name for name in files if not _is_same(files[name], stored.get(name))]
     gone = [name for name in stored if name not in files]
@@ -42,12 +45,6 @@ def upload_folder(folder: Path, uri: str, last: Sequence[str] = ()) -> None:
     for name in ending:
         store.upload(name, files[name])
     check_sizes(store, files)
-
-
-def list_files(folder: Path) -> dict[str, Path]:
-    """All files below a folder, by their name relative to it."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
 def upload_files(store: ObjectStore, files: Mapping[str, Path]) -> None:
@@ -87,8 +84,9 @@ def _is_same(path: Path, stored: StoredObject | None) -> bool:
 
 def _part_digests(path: Path) -> tuple[str, str, int]:
     whole, parts, count = (*(hashlib.md5(usedforsecurity=False) for _ in range(2)), 0)
+    size = part_bytes(path.stat().st_size)
     with path.open("rb") as file:
-        while chunk := file.read(PART_BYTES):
+        while chunk := file.read(size):
             whole.update(chunk)
             parts.update(hashlib.md5(chunk, usedforsecurity=False).digest())
             count += 1

@@ -16,7 +16,7 @@ class PushConfig(BaseModel):
             the first caller does not pay for the first call.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     destination: str = Field(min_length=1)
     model_name: str = Field(default="model", pattern=r"^[A-Za-z0-9_.-]+$")

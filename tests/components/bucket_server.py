@@ -1,6 +1,7 @@
 """An S3 server for tests: moto's, on loopback, whose answers can be disturbed."""
 
 import os
+from datetime import timedelta
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import (
@@ -55,8 +56,21 @@ class BucketServer(DisturbedServer):
         """Stores an object under any name, without asking over the network."""
         s3_backends[DEFAULT_ACCOUNT_ID]["aws"].put_object(bucket, name, content)
 
+    def remove(self, bucket: str, name: str) -> None:
+        """Removes an object, where there is one, without asking over the network."""
+        keys = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[bucket].keys
+        if name in keys:
+            keys.pop(name)
 
-def refuse(status: str, code: str, times: int = 10**9, method: str = "GET") -> Answer:
+    def age(self, bucket: str, seconds: float) -> None:
+        """Makes all objects of a bucket older."""
+        for key in list(s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[bucket].keys.values()):
+            key.last_modified -= timedelta(seconds=seconds)
+
+
+def refuse(
+    status: str, code: str, times: int = 10**9, method: str = "GET", message: str = "told to"
+) -> Answer:
     """Answers the first requests of a method with an error of S3's."""
-    body = f"<Error><Code>{code}</Code><Message>told to</Message></Error>"
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
     return answer_first(times, method, Response(body, status, content_type="text/xml"))

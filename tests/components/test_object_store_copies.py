@@ -5,6 +5,7 @@ import threading
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moto.s3.models import FakeKey
 
 from components.object_store import (
     ObjectStoreError,
@@ -15,6 +16,7 @@ from components.object_store import (
     upload_folder,
     write_bytes,
 )
+from components.object_store.store import PART_BYTES, part_bytes
 from tests.components.disturbed_server import kill_at
 
 MIB = 2**20
@@ -153,12 +155,82 @@ def test_an_object_that_changes_meanwhile_is_read_anew(bucket, tmp_path):
     assert (tmp_path / "copy/5/5.png").read_bytes() == b"longer or shorter"
 
 
-def test_tags_that_are_no_digests_do_not_stop_a_copy(bucket, tmp_path, monkeypatch):
+@pytest.mark.parametrize("encryption", ["aws:kms", "aws:kms:dsse"])
+def test_tags_that_are_no_digests_do_not_stop_a_copy(bucket, tmp_path, monkeypatch, encryption):
     """Buckets encrypted with keys of their own have ETags that look like an MD5."""
     upload_folder(write_folder(tmp_path / "source", many(20)), URI)
-    monkeypatch.setattr("moto.s3.models.FakeKey.etag", '"0123456789abcdef0123456789abcdef"')
+    describe = FakeKey.response_dict.fget
+    encrypted = {"x-amz-server-side-encryption": encryption}
+    monkeypatch.setattr(FakeKey, "etag", '"0123456789abcdef0123456789abcdef"')
+    monkeypatch.setattr(
+        FakeKey, "response_dict", property(lambda key: {**describe(key), **encrypted})
+    )
     download_folder(URI, tmp_path / "copy")
     assert read_folder(tmp_path / "copy") == stored(bucket)
+    assert len(spans(bucket)) == 20, "each was read once"
+
+
+@pytest.mark.parametrize("times", [1, 10**9])
+def test_bytes_damaged_on_the_way_down_are_read_again_or_refused(bucket, tmp_path, times):
+    upload_folder(write_folder(tmp_path / "source", {"file": b"y" * 700}), URI)
+    left = [times]
+
+    def spoil(request, start):
+        if "HTTP_RANGE" not in request or left[0] <= 0:
+            return None
+        left[0] -= 1
+        start("206 Partial Content", [("Content-Length", "700")])
+        return [b"x" * 700]
+
+    bucket.disturb = spoil
+    if times == 1:
+        download_folder(URI, tmp_path / "copy")
+        assert read_folder(tmp_path / "copy") == {"file": b"y" * 700}
+        return
+    with pytest.raises(ObjectStoreError, match="some/folder/file: is damaged on the way"):
+        download_folder(URI, tmp_path / "copy")
+    assert read_folder(tmp_path / "copy") == {}
+
+
+def test_a_journal_that_was_damaged_costs_another_transfer(bucket, tmp_path):
+    upload_folder(write_folder(tmp_path / "source", many(6)), URI)
+    download_folder(URI, tmp_path / "copy")
+    journal = tmp_path / ".copy.copy/journal"
+    first, second, third, *rest = journal.read_bytes().splitlines(keepends=True)
+    spoiled = [first[:9], second, b"\0" * 50 + b"\n", b"\xff\n", b"7\n", b'["x", 1]\n', third]
+    journal.write_bytes(b"".join([*spoiled, *rest]))
+    bucket.requests.clear()
+    download_folder(URI, tmp_path / "copy")
+    assert len(spans(bucket)) == 2, "the line that was cut ends in the next"
+    assert read_folder(tmp_path / "copy") == stored(bucket)
+
+
+def test_a_file_that_was_replaced_by_one_of_its_size_is_mended(bucket, tmp_path):
+    upload_folder(write_folder(tmp_path / "source", many(3)), URI)
+    download_folder(URI, tmp_path / "copy")
+    (tmp_path / "copy/1/1.png").write_bytes(bytes(700))
+    download_folder(URI, tmp_path / "copy")
+    assert read_folder(tmp_path / "copy") == stored(bucket)
+
+
+def test_a_linked_folder_is_uploaded_like_any_other(bucket, tmp_path):
+    write_folder(tmp_path / "elsewhere", {"below/words": b"words"})
+    source = write_folder(tmp_path / "source", {"a": b"1"})
+    (source / "link").symlink_to(tmp_path / "elsewhere")
+    upload_folder(source, URI)
+    assert stored(bucket) == {"a": b"1", "link/below/words": b"words"}
+
+
+def test_parts_grow_with_files_that_would_have_too_many(bucket, tmp_path, monkeypatch):
+    assert part_bytes(0) == part_bytes(10_000 * PART_BYTES) == PART_BYTES
+    assert part_bytes(10_000 * PART_BYTES + 1) == PART_BYTES + 1
+    assert part_bytes(5 * 2**40) * 10_000 >= 5 * 2**40
+    monkeypatch.setattr("components.object_store.store._PARTS", 2)
+    source = write_folder(tmp_path / "source", {"large": random.Random(1).randbytes(13 * MIB)})
+    upload_folder(source, URI)
+    assert bucket.count("PUT") == 2
+    upload_folder(source, URI)
+    assert bucket.count("PUT") == 2, "it is known again"
 
 
 def copy_down(environment, uri, folder):

@@ -1,5 +1,7 @@
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -7,9 +9,10 @@ from components.image_example_gen.check import check
 from components.image_example_gen.config import DataConfig
 from components.image_example_gen.errors import DataClassesError, DataLocationError
 from components.image_example_gen.fingerprint import fingerprint
+from components.image_example_gen.folder import open_folder
 from components.image_example_gen.quarantine import read_rows
 from components.image_example_gen.rows import list_rows
-from components.object_store import upload_folder, write_bytes
+from components.object_store import scratch_copy, upload_folder, write_bytes
 from config import ConfigError, parse_recipe
 from tests.components.test_image_example_gen_executor import ingest, read_examples
 from tests.images import encode, pixels
@@ -97,6 +100,63 @@ def test_a_bucket_with_one_class_is_refused(bucket):
     write_bytes(f"{URI}/a/1.png", b"1")
     with pytest.raises(DataClassesError, match=r"'s3://bucket/data' has only one class, 'a'"):
         check(DataConfig(path=URI, format="folders"))
+
+
+@pytest.mark.parametrize("name", ["a//9.png", "/stray.png", "a/b?versionId=7.png"])
+def test_images_that_no_copy_can_have_are_refused(bucket, local, name):
+    bucket.put("bucket", f"data/{name}", b"x")
+    config = DataConfig(path=URI, format="folders")
+    for look in (check, fingerprint):
+        with pytest.raises(DataLocationError, match=r"data\.path: .*rename it"):
+            look(config)
+
+
+def test_the_csv_may_be_named_with_a_dot(local):
+    here = DataConfig(path=local, csv_file="./labels.csv")
+    there = DataConfig(path=URI, csv_file="./labels.csv")
+    assert check(there) == check(here)
+    assert fingerprint(there)
+    folder = open_folder(there)
+    with folder.on_disk(lambda: [row.image_path for row in list_rows(there, folder)]) as path:
+        assert len(list(list_rows(there.model_copy(update={"path": path})))) == 17
+
+
+def test_a_csv_that_changes_while_it_is_read_is_refused(bucket, local):
+    config = DataConfig(path=URI)
+    folder = open_folder(config)
+
+    def list_paths():
+        paths = [row.image_path for row in list_rows(config, folder)]
+        write_bytes(
+            f"{URI}/labels.csv", (local / "labels.csv").read_bytes().replace(b"png", b"gif")
+        )
+        return paths
+
+    with pytest.raises(DataLocationError, match=r"data\.csv_file: .*changed.*run again"):
+        folder.on_disk(list_paths).__enter__()
+
+
+def test_the_rows_are_read_when_the_copy_is_free(bucket, local):
+    config = DataConfig(path=URI)
+    folder = open_folder(config)
+    waiting = threading.Event()
+    found = []
+
+    def follow():
+        waiting.set()
+        with folder.on_disk(lambda: [row.image_path for row in list_rows(config, folder)]) as path:
+            found.append((path / "b/new.png").is_file())
+
+    thread = threading.Thread(target=follow)
+    with scratch_copy(URI):
+        thread.start()
+        assert waiting.wait(20)
+        time.sleep(0.5)
+        added = (local / "labels.csv").read_bytes() + b"b/new.png,b\n"
+        write_bytes(f"{URI}/b/new.png", b"new")
+        write_bytes(f"{URI}/labels.csv", added)
+    thread.join(60)
+    assert found == [True]
 
 
 def test_a_scheme_that_nobody_knows_is_refused_by_the_recipe():

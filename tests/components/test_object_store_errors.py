@@ -2,7 +2,13 @@ import traceback
 
 import pytest
 
-from components.object_store import ObjectStoreError, download_folder, read_bytes, upload_folder
+from components.object_store import (
+    ObjectStoreError,
+    download_folder,
+    read_bytes,
+    scratch_copy,
+    upload_folder,
+)
 from tests.components.bucket_server import BucketServer, refuse
 from tests.components.disturbed_server import break_off
 
@@ -75,6 +81,47 @@ def test_keys_that_the_store_does_not_know_are_refused(bucket, tmp_path, monkeyp
     assert "InvalidAccessKeyId" in said_by(download_folder, URI, tmp_path / "copy")
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "remedy"),
+    [
+        ("403 Forbidden", "RequestTimeTooSkewed", "clock is wrong"),
+        ("403 Forbidden", "InvalidObjectState", "restore it first"),
+        ("400 Bad Request", "AuthorizationHeaderMalformed", "set AWS_REGION"),
+        ("301 Moved Permanently", "PermanentRedirect", "set AWS_REGION"),
+        ("400 Bad Request", "IllegalLocationConstraintException", "set AWS_REGION"),
+    ],
+)
+def test_what_the_user_can_mend_is_said(bucket, status, code, remedy):
+    bucket.disturb = refuse(status, code)
+    said = said_by(read_bytes, f"{URI}/1")
+    assert remedy in said
+    assert code in said
+
+
+def test_secrets_in_what_a_store_says_are_not_shown(bucket):
+    message = "test-secret, AKIA and test-key"
+    bucket.disturb = refuse("400 Bad Request", "Unheard", message=message)
+    assert "***, AKIA and ***" in said_by(read_bytes, f"{URI}/1")
+
+
+@pytest.mark.parametrize("endpoint", ["http://user:test-secret@ho st:9", "user:test-secret@host:9"])
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_an_endpoint_with_credentials_is_refused_and_not_shown(
+    bucket, monkeypatch, scheme, endpoint
+):
+    variable = "AWS_ENDPOINT_URL" if scheme == "s3" else "STORAGE_EMULATOR_HOST"
+    monkeypatch.setenv(variable, endpoint)
+    assert f"{variable}: credentials do not belong" in said_by(read_bytes, f"{scheme}://bucket/x")
+
+
+def test_no_folder_for_temporary_files_is_one_line(bucket, monkeypatch):
+    monkeypatch.delenv("DARKROOM_SCRATCH")
+    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
+    said = said_by(lambda: scratch_copy(URI).__enter__())
+    assert "No such file" in said
+    assert "set DARKROOM_SCRATCH" in said
+
+
 def test_no_access_is_one_line(bucket, tmp_path):
     bucket.disturb = refuse("403 Forbidden", "AccessDenied")
     assert "access is denied" in said_by(download_folder, URI, tmp_path / "copy")
@@ -111,6 +158,12 @@ def test_no_such_bucket_is_one_line(bucket, source, tmp_path):
         ("ftp://host/x", "unknown scheme 'ftp'; use s3://, gs://, minio://"),
         ("s3:///x", "names no bucket"),
         ("s3://key:test-secret@bucket/x", "credentials do not belong in a URI"),
+        ("s3://key:half/test-secret@bucket/x", "credentials do not belong in a URI"),
+        ("s3:///key:test-secret@bucket/x", "names no bucket"),
+        ("https://bucket.host/x?X-Amz-Signature=test-secret", "unknown scheme 'https'"),
+        ("key/test-secret@https://host/x", "unknown scheme '…'"),
+        ("s3://My Bucket/x", "no bucket can have the name 'My Bucket'"),
+        ("s3://bucket/x?versionId=7", "stand for another object"),
         ("s3://bucket/empty", "nothing there"),
     ],
 )
@@ -132,6 +185,22 @@ def test_names_that_would_leave_the_folder_are_refused(bucket, tmp_path, key):
     bucket.put("bucket", key, b"x")
     assert "cannot become a file" in said_by(download_folder, URI, tmp_path / "copy")
     assert not (tmp_path / "up").exists()
+
+
+@pytest.mark.parametrize("key", ["a?versionId=7", "b/" + "ä" * 128, "x" * 256 + "/c"])
+def test_names_that_no_copy_can_have_are_refused(bucket, tmp_path, key):
+    bucket.put("bucket", f"folder/{key}", b"x")
+    bucket.put("bucket", "folder/a", b"another")
+    said = said_by(download_folder, URI, tmp_path / "copy")
+    assert key in said
+    assert "rename it" in said
+    assert not (tmp_path / "copy/a").exists()
+
+
+def test_a_file_that_would_become_another_object_is_not_uploaded(bucket, source):
+    (source / "1?versionId=7").write_bytes(b"odd")
+    assert "1?versionId=7" in said_by(upload_folder, source, URI)
+    assert bucket.objects("bucket") == {}
 
 
 def test_an_object_that_is_a_folder_too_is_refused(bucket, tmp_path):
