@@ -3,7 +3,6 @@
 import asyncio
 import collections
 import io
-import itertools
 import json
 import random
 import threading
@@ -39,6 +38,7 @@ from tests.components.test_object_store_copies import (
 )
 from tests.components.test_object_store_errors import said_by
 from tests.components.test_object_store_push import check_whole, downloads, versions, warm_up
+from tests.components.two_writers import create_at_the_same_moment
 
 URI = "gs://bucket/some/folder"
 ODD = ["a b+c&d=ü.png", "100%25 {}.png", "#1?generation=2#3.png", "?", "%2F", " "]
@@ -173,28 +173,7 @@ def test_an_upload_damaged_on_the_way_is_one_line_and_nowhere(bucket, tmp_path, 
 
 
 def test_of_two_writers_at_the_same_moment_one_has_made_the_object(bucket):
-    together = threading.Barrier(2, timeout=20)
-    turns, ended = itertools.count(), threading.Event()
-
-    def disturb(request, start):
-        """Both have found nothing; one of them does not write until the other is done."""
-        if request["REQUEST_METHOD"] == "POST":
-            together.wait()
-            if next(turns) == 1:
-                assert ended.wait(20)
-
-    bucket.disturb = disturb
-    made = {}
-
-    def create(content):
-        made[content] = ObjectStore(Location.parse(URI)).create("marker", content)
-        ended.set()
-
-    threads = [threading.Thread(target=create, args=[each]) for each in (b"1", b"2")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    made = create_at_the_same_moment(bucket, "POST", URI)
     assert sorted(made.values()) == [False, True]
     assert made[stored(bucket)["marker"]]
 

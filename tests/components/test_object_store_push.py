@@ -14,6 +14,7 @@ from components.served import open_place, served_version
 from components.serving_store import ABANDONED_AFTER_S, ServingStoreError
 from tests.components.bucket_server import refuse
 from tests.components.disturbed_server import kill_at
+from tests.components.two_writers import create_at_the_same_moment
 
 URI = "s3://bucket/models/digits"
 OTHER = b'["another machine", 1, "1", "x"]'
@@ -212,28 +213,7 @@ def test_pushes_that_a_store_gives_the_same_marker_do_not_mix(bucket, model, tmp
 
 
 def test_of_two_writers_at_the_same_moment_one_has_made_the_object(bucket):
-    together = threading.Barrier(2, timeout=20)
-    turns, ended = itertools.count(), threading.Event()
-
-    def disturb(request, start):
-        """Both have found nothing; one of them does not write until the other is done."""
-        if request["REQUEST_METHOD"] == "PUT":
-            together.wait()
-            if next(turns) == 1:
-                assert ended.wait(20)
-
-    bucket.disturb = disturb
-    made = {}
-
-    def create(content):
-        made[content] = ObjectStore(Location.parse(URI)).create("marker", content)
-        ended.set()
-
-    threads = [threading.Thread(target=create, args=[each]) for each in (b"1", b"2")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    made = create_at_the_same_moment(bucket, "PUT", URI)
     assert sorted(made.values()) == [False, True]
 
 
