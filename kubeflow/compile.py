@@ -296,20 +296,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_root(options.root)
         if output.is_dir() or not output.absolute().parent.is_dir():
-            raise ConfigError(f"--output: {options.output!r} is in no folder, or is one; make it")
+            raise ConfigError(
+                f"--output: {options.output!r} does not do; give a file in a folder that exists"
+            )
         recipe = load_recipe(Path(options.config))
         with quiet():
             compiled = compile_recipe(recipe, options.image, options.root)
-        compiled.write(output)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        print(f"error: --output: cannot write {options.output!r} ({error})", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         return 130
+    try:
+        compiled.write(output)
+    except OSError as error:
+        reason = error.strerror or error
+        print(f"error: --output: cannot write {options.output!r} ({reason})", file=sys.stderr)
+        return 1
     print(f"wrote {options.output}")
     return 0
 

@@ -185,11 +185,18 @@ def _make_folder(field: str, folder: Path) -> None:
 
 
 def _stop_containers(condition: str) -> None:
-    words = ["docker", "ps", "--quiet", "--filter", f"label={condition}"]
-    found = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    found = _ask_engine("ps", "--quiet", "--filter", f"label={condition}").split()
     if found:
-        stop = ["docker", "stop", "--time", str(_STOP_SECONDS), *found]
-        subprocess.run(stop, capture_output=True)
+        _ask_engine("stop", "-t", str(_STOP_SECONDS), *found)
+
+
+def _ask_engine(*words: str) -> str:
+    asked = subprocess.run(["docker", *words], capture_output=True, text=True)
+    # A container that has ended in between is no reason to stop.
+    if asked.returncode and "No such container" not in asked.stderr:
+        reason = (asked.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise EngineError(f"docker {words[0]}: the engine refuses: {reason}")
+    return asked.stdout
 
 
 def _drive(settings: Mapping[str, Any], socket: str) -> int:

@@ -91,10 +91,11 @@ def read_plan(options: argparse.Namespace) -> Plan:
     """
     check_root(options.root)
     recipe = load_recipe(Path(options.config))
-    check_recipe(recipe, options.image, options.root)
+    changed = override_recipe(recipe, read_assignments(options.set))
+    check_recipe(changed, options.image, options.root)
     return Plan(
         recipe,
-        override_recipe(recipe, read_assignments(options.set)),
+        changed,
         options.image,
         options.root,
         options.experiment or recipe.name,

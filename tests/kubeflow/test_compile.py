@@ -360,7 +360,9 @@ def test_command_refuses_a_place_that_is_none_before_it_compiles(
     place = str(tmp_path / output)
     arguments = ["--config", str(workspace.write_recipe()), "--image", "i", "--root", ROOT]
     assert main([*arguments, "--output", place]) == 2
-    assert capsys.readouterr().err.startswith(f"error: --output: {place!r} is in no folder")
+    assert capsys.readouterr().err.startswith(
+        f"error: --output: {place!r} does not do; give a file"
+    )
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(compiled, tmp_path):

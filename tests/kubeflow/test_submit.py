@@ -274,6 +274,16 @@ def test_the_timeout_leaves_the_run_alone(double, recipe, capsys):
     assert len(double.all("runs")) == 1
 
 
+def test_a_batch_that_workers_cannot_divide_is_2_before_anything_is_asked(
+    double, tmp_path, recipe, capsys
+):
+    """A value of --set has to fit the rest as one of the recipe would."""
+    divided = write_recipe(tmp_path, kubeflow={"workers": 4})
+    assert run(double, divided, "--set", "trainer.batch_size=30") == 2
+    assert "trainer.batch_size: 30 does not divide among 4" in capsys.readouterr().err
+    assert not double.sent
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
