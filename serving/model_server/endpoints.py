@@ -100,9 +100,12 @@ class Endpoints:
         await rest.start(
             service.respond,
             observer,
-            timeout_seconds=timeout_ms / 1000 if timeout_ms > 0 else None,
-            limits=Limits(config.max_request_bytes, config.client_timeout_seconds or math.inf),
-            drain_seconds=config.drain_seconds,
+            Limits(
+                config.max_request_bytes,
+                config.client_timeout_seconds or math.inf,
+                timeout_ms / 1000 if timeout_ms > 0 else None,
+            ),
+            config.drain_seconds,
         )
 
     async def stop(self) -> None:

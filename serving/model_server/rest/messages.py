@@ -7,6 +7,7 @@ from typing import Final
 from serving.model_server.errors import Code
 
 _JSON: Final = "application/json"
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
 @dataclass(slots=True)
@@ -18,12 +19,14 @@ class HttpRequest:
         target: Path and query, percent-encoded as sent.
         headers: Lower-case name to value; of a name that comes twice, the last.
         body: As sent, not yet decompressed.
+        keep_alive: Whether a further request may come over the connection.
     """
 
     method: str
     target: str
     headers: dict[bytes, bytes]
-    body: bytes
+    body: bytearray
+    keep_alive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,22 @@ class RestResponse:
     code: Code = Code.OK
     headers: tuple[tuple[str, str], ...] = ()
 
-    def write_headers(self) -> list[tuple[bytes, bytes]]:
-        """Returns all headers that the answer needs, as ASGI has them."""
-        headers = [(b"content-length", str(len(self.body)).encode())]
+    def write_head(self, date: str, close: bool) -> bytes:
+        """Returns what comes before the body.
+
+        Args:
+            date: The time, as HTTP writes it.
+            close: Whether the connection is closed behind the answer.
+        """
+        phrase = _PHRASES.get(self.status, "")
+        lines = [f"HTTP/1.1 {self.status} {phrase}", f"date: {date}"]
+        lines.append(f"content-length: {len(self.body)}")
         if self.content_type:
-            headers.append((b"content-type", self.content_type.encode()))
-        headers += [(name.encode(), value.encode()) for name, value in self.headers]
-        return headers
+            lines.append(f"content-type: {self.content_type}")
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        if close:
+            lines.append("connection: close")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def write_page(status: HTTPStatus) -> bytes:

@@ -1,21 +1,32 @@
-"""uvicorn's HTTP connection, with limits to what a client may send and how long it may take."""
+"""One HTTP connection: its requests are answered one by one, in the order they came in."""
 
 import asyncio
+import functools
 import math
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from serving.model_server.errors import Code, StatusError
+from serving.model_server.operations.observer import Observer, RequestRecord
+from serving.model_server.rest.handler import TIMED_OUT, respond_error
+from serving.model_server.rest.messages import HttpRequest, RestResponse
+from serving.model_server.rest.request_reader import Refusal, RequestReader
+from serving.model_server.rest.refusals import refuse
 
-from serving.model_server.rest.app import CLIENT_GONE, TASK
-from serving.model_server.rest.messages import RestResponse
-from serving.model_server.rest.refusals import refuse, refuse_body
-
-MAX_HEAD_BYTES: Final = 64 * 1024
-"""Most bytes of a request's first line and headers, and of what else is no body."""
 LINGER_SECONDS: Final = 2.0
 """How long a refused client may go on sending: closed at once, it might never see the refusal."""
+
+Respond = Callable[[HttpRequest, RequestRecord], Awaitable[RestResponse]]
+"""Answers a request, and fills in its record on the way; raises nothing."""
+
+_CLIENT_GONE: Final = RestResponse(Code.CANCELLED.http_status, b"", code=Code.CANCELLED)
+_TIMED_OUT: Final = respond_error(StatusError(Code.DEADLINE_EXCEEDED, TIMED_OUT))
+_STOPPING: Final = respond_error(StatusError(Code.UNAVAILABLE, "The server is stopping"))
 
 
 @dataclass(frozen=True)
@@ -26,58 +37,88 @@ class Limits:
         max_request_bytes: Most bytes of a body.
         client_seconds: How long a client may take to send a request, to begin with the next one,
             and to take an answer.
+        answer_seconds: Seconds until a request is answered 504; None waits for ever. What a
+            thread computes for it goes on, and keeps the model for so long.
     """
 
     max_request_bytes: int
     client_seconds: float = math.inf
+    answer_seconds: float | None = None
 
 
-class LimitedProtocol(HttpToolsProtocol):
+class Connection(asyncio.Protocol):
     """One connection.
 
-    uvicorn itself limits neither: it waits for the end of a request, and gathers a header, for as
-    long as they take.
-
     Args:
+        respond: Answers the requests.
+        observer: Is told of each request.
         limits: What the connection may do.
-        options: uvicorn's own arguments.
+        connections: Those that are open; this one is in it from its beginning to its end.
     """
 
-    def __init__(self, limits: Limits, **options: Any) -> None:
-        super().__init__(**options)
-        self._limits = limits
-        self._since = self.loop.time()
-        self._patience = limits.client_seconds
-        self._receiving = False
-        self._has_head = False
-        self._writing_paused = False
-        self._refused = False
-        self._stopping = False
-        self._body_bytes = 0
-        self._head_bytes = 0
-        # Bytes in a row that were neither the end of a head nor a body: the parser keeps half a
-        # header, however long, without a word.
-        self._unread_bytes = 0
-        self._progressed = False
+    _transport: asyncio.Transport
 
-    def data_received(self, data: bytes) -> None:
-        """Reads, unless the connection has been refused."""
-        if self._refused:
-            return
-        self._progressed = False
-        super().data_received(data)
-        self._unread_bytes = 0 if self._progressed else self._unread_bytes + len(data)
-        if self._unread_bytes > MAX_HEAD_BYTES:
-            self._refuse_head()
+    def __init__(
+        self,
+        respond: Respond,
+        observer: Observer,
+        limits: Limits,
+        connections: set["Connection"],
+    ) -> None:
+        self._respond = respond
+        self._observer = observer
+        self._limits = limits
+        self._connections = connections
+        self._loop = asyncio.get_running_loop()
+        self._reader = RequestReader(limits.max_request_bytes, self._take_head, self._take)
+        self._queue: deque[HttpRequest | RestResponse] = deque()
+        self._work: asyncio.Task[None] | None = None
+        self._answering = False
+        self._instead = _STOPPING
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._ended = self._lingering = self._stopping = False
+        self._wait(limits.client_seconds)
+
+    # What the transport calls.
+
+    def connection_made(self, transport: Any) -> None:
+        """Begins."""
+        self._transport = transport
+        self._peer = _describe_peer(transport.get_extra_info("peername"))
+        self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Gives up what the client will not hear."""
-        super().connection_lost(exc)
-        if self.cycle is not None and not self.cycle.response_complete:
-            state = self.cycle.scope["state"]
-            if TASK in state:
-                state[CLIENT_GONE] = True
-                state[TASK].cancel()
+        self._connections.discard(self)
+        self._ended = True
+        self._queue.clear()
+        self._writable.set()
+        self._cut_off(_CLIENT_GONE)
+
+    def data_received(self, data: bytes) -> None:
+        """Reads, unless no further request is answered."""
+        if self._ended:
+            return
+        was_receiving = self._reader.receiving
+        try:
+            self._reader.feed(data)
+        except Refusal as refusal:
+            self._take(refusal.response)
+        if self._reader.receiving and not was_receiving:
+            self._wait(self._limits.client_seconds)
+
+    def pause_writing(self) -> None:
+        """Begins to wait for the client to take what has been written."""
+        self._writable.clear()
+        self._wait(self._limits.client_seconds)
+
+    def resume_writing(self) -> None:
+        """Goes on with the next answer."""
+        self._writable.set()
+        self._wait(self._limits.client_seconds)
+
+    # What the server calls.
 
     def close_if_late(self, now: float) -> None:
         """Ends the connection of a client that has kept this server waiting for too long.
@@ -87,146 +128,125 @@ class LimitedProtocol(HttpToolsProtocol):
         """
         if now - self._since <= self._patience:
             return
-        if self._refused or self._writing_paused or self.transport.is_closing():
-            self.transport.abort()
-        elif self._receiving:
-            seconds = self._limits.client_seconds
-            message = f"No whole request came within {seconds:g} seconds"
-            self._refuse(refuse(HTTPStatus.REQUEST_TIMEOUT, message))
-        elif self.cycle is None or self.cycle.response_complete:
-            self.transport.close()
+        if self._lingering or self._transport.is_closing() or not self._writable.is_set():
+            self._transport.abort()
+        elif self._work is None and self._reader.receiving:
+            message = f"No whole request came within {self._limits.client_seconds:g} seconds"
+            self._take(refuse(HTTPStatus.REQUEST_TIMEOUT, message))
+        elif self._work is None:
+            self._transport.close()
 
     def shutdown(self) -> None:
         """Closes the connection once what it has begun to send is answered."""
         self._stopping = True
-        if not self._receiving or self._has_head:
-            super().shutdown()
-
-    def pause_writing(self) -> None:
-        """Begins to wait for the client to take what has been written."""
-        super().pause_writing()
-        self._writing_paused = True
-        self._wait(self._limits.client_seconds)
-
-    def resume_writing(self) -> None:
-        """Goes on with the next answer."""
-        super().resume_writing()
-        self._writing_paused = False
-        self._wait(self._limits.client_seconds)
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuses what the parser cannot read."""
-        self._refuse(refuse(HTTPStatus.BAD_REQUEST, f"Malformed HTTP request: {msg}"))
-
-    # What the parser calls.
-
-    def on_message_begin(self) -> None:
-        """Begins a request."""
-        super().on_message_begin()
-        self._receiving, self._has_head = True, False
-        self._head_bytes = self._body_bytes = 0
-        self._wait(self._limits.client_seconds)
-
-    def on_url(self, url: bytes) -> None:
-        """Adds to the target."""
-        self._head_bytes += len(url)
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Adds a header."""
-        self._head_bytes += len(name) + len(value)
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        """Refuses what is too large before it is sent."""
-        self._progressed = self._has_head = True
-        length = next((v for name, v in self.headers if name == b"content-length"), b"0")
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse_head()
-        elif int(length) > self._limits.max_request_bytes:
-            self._refuse(refuse_body(self._limits.max_request_bytes))
-        if self._refused:
-            return
-        super().on_headers_complete()
-        if self._stopping:
-            self.cycle.keep_alive = False
-
-    def on_body(self, body: bytes) -> None:
-        """Adds to the body."""
-        self._progressed = True
-        self._body_bytes += len(body)
-        if self._body_bytes > self._limits.max_request_bytes:
-            self._refuse(refuse_body(self._limits.max_request_bytes))
-        if not self._refused:
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """Ends a request."""
-        self._progressed, self._receiving = True, False
-        if not self._refused:
-            super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        """Begins to wait for the next request."""
-        super().on_response_complete()
-        if not self._receiving:
-            self._wait(self._limits.client_seconds)
-
-    def _wait(self, seconds: float) -> None:
-        self._since = self.loop.time()
-        self._patience = seconds
-
-    def _refuse_head(self) -> None:
-        message = f"Request line and headers are larger than {MAX_HEAD_BYTES} bytes"
-        self._refuse(refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message))
-
-    def _refuse(self, response: RestResponse) -> None:
-        if self._refused:
-            return
-        self._refused = True
-        if self.cycle is not None and not self.cycle.response_complete:
-            # To the application, this is a client that has gone.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        self.transport.write(_write_response(response))
-        self._wait(min(LINGER_SECONDS, self._limits.client_seconds))
-        self.flow.resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-
-
-def _write_response(response: RestResponse) -> bytes:
-    headers = [*response.write_headers(), (b"connection", b"close")]
-    lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}".encode()]
-    lines += [name + b": " + value for name, value in headers]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + response.body
-
-
-class Sweeper:
-    """Looks after slow clients: one timer for all connections, so that a request costs none.
-
-    Args:
-        connections: Those that are open; uvicorn's own set.
-        client_seconds: How long a client may take.
-    """
-
-    MAX_SECONDS: Final = 1.0
-
-    def __init__(self, connections: set[Any], client_seconds: float) -> None:
-        self._connections = connections
-        self._seconds = min(self.MAX_SECONDS, client_seconds / 4)
-        self._task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(self._seconds)
-            now = loop.time()
-            for connection in list(self._connections):
-                connection.close_if_late(now)
+        if self._lingering or (self._work is None and not self._reader.receiving):
+            self._transport.close()
 
     def stop(self) -> None:
-        """Ends it, and every connection that is still open."""
-        self._task.cancel()
-        for connection in list(self._connections):
-            connection.transport.abort()
+        """Answers what it works on, if only that it is over, and nothing else."""
+        self._queue.clear()
+        if self._answering:
+            self._cut_off(_STOPPING)
+        else:
+            self._transport.abort()
+
+    def abort(self) -> None:
+        """Closes the connection at once."""
+        self._transport.abort()
+
+    # Requests and refusals, in their order.
+
+    def _take_head(self) -> None:
+        if self._work is None:
+            self._give_leave()
+        elif not self._ended:
+            # Else a client might fill the memory of a server that is busy.
+            self._transport.pause_reading()
+
+    def _give_leave(self) -> None:
+        if self._reader.waits_for_leave():
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _take(self, item: HttpRequest | RestResponse) -> None:
+        if self._ended:
+            return
+        self._ended = isinstance(item, RestResponse) or not item.keep_alive
+        self._queue.append(item)
+        if self._work is None:
+            self._work = self._loop.create_task(self._answer_all())
+
+    async def _answer_all(self) -> None:
+        while self._queue:
+            item = self._queue.popleft()
+            if isinstance(item, RestResponse):
+                self._linger(item)
+                break
+            response = await self._answer(item)
+            await self._writable.wait()
+            self._write(response, item)
+        self._work = None
+        if not self._transport.is_closing() and not self._lingering:
+            self._wait(self._limits.client_seconds)
+            self._transport.resume_reading()
+            self._give_leave()
+
+    async def _answer(self, request: HttpRequest) -> RestResponse:
+        request_id = request.headers.get(b"x-request-id")
+        record = self._observer.begin(
+            "REST", self._peer, None if request_id is None else request_id.decode("latin-1")
+        )
+        record.request_bytes = len(request.body)
+        seconds = self._limits.answer_seconds
+        timer = self._loop.call_later(seconds, self._cut_off, _TIMED_OUT) if seconds else None
+        self._answering, self._instead = True, _STOPPING
+        try:
+            response = await self._respond(request, record)
+        except asyncio.CancelledError:
+            response = self._instead
+        self._answering = False
+        if timer is not None:
+            timer.cancel()
+        record.code, record.http_status = response.code, response.status
+        record.response_bytes = len(response.body)
+        self._observer.end(record)
+        return response
+
+    def _cut_off(self, response: RestResponse) -> None:
+        """Ends the work on a request: this is its answer instead."""
+        if self._answering and self._work is not None:
+            self._answering, self._instead = False, response
+            self._work.cancel()
+
+    def _write(self, response: RestResponse, request: HttpRequest) -> None:
+        if self._transport.is_closing():
+            return
+        is_last = self._stopping and not self._queue and not self._reader.receiving
+        close = is_last or not request.keep_alive
+        head = response.write_head(_format_date(int(time.time())), close)
+        # Not joined: an answer may have many megabytes.
+        self._transport.writelines([head] if request.method == "HEAD" else [head, response.body])
+        if close:
+            self._transport.close()
+
+    def _linger(self, refusal: RestResponse) -> None:
+        self._lingering = True
+        self._transport.write(refusal.write_head(_format_date(int(time.time())), True))
+        self._transport.write(refusal.body)
+        self._wait(min(LINGER_SECONDS, self._limits.client_seconds))
+        self._transport.resume_reading()
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+
+    def _wait(self, seconds: float) -> None:
+        self._since = self._loop.time()
+        self._patience = seconds
+
+
+@functools.lru_cache(maxsize=1)
+def _format_date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
+def _describe_peer(address: Any) -> str:
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

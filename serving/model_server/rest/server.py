@@ -1,21 +1,19 @@
 """The HTTP server around the REST API."""
 
 import asyncio
-import functools
-import math
 import socket
-from typing import Any, Final, cast
-
-import uvicorn
+from typing import Final
 
 from serving.model_server.errors import StartError
 from serving.model_server.operations.observer import Observer
-from serving.model_server.rest.app import Respond, RestApp
-from serving.model_server.rest.protocol import LimitedProtocol, Limits, Sweeper
+from serving.model_server.rest.protocol import Connection, Limits, Respond
 
 _BACKLOG: Final = 2048
-_FOR_EVER: Final = 10**6
+_SWEEP_SECONDS: Final = 1.0
+"""How often slow clients are looked for, at least; all with one timer, so that a request has none."""
 _CANCEL_SECONDS: Final = 1.0
+"""How long requests that had no time left may take to say so."""
+_LOOK_SECONDS: Final = 0.02
 
 
 class RestServer:
@@ -35,53 +33,36 @@ class RestServer:
     def __init__(self, host: str, port: int) -> None:
         self._socket = _bind(host, port)
         self.port: int = self._socket.getsockname()[1]
-        self._server: uvicorn.Server | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._sweeper: Sweeper | None = None
+        self._connections: set[Connection] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+        self._drain_seconds = 0.0
 
     async def start(
-        self,
-        respond: Respond,
-        observer: Observer,
-        *,
-        timeout_seconds: float | None,
-        limits: Limits,
-        drain_seconds: int,
+        self, respond: Respond, observer: Observer, limits: Limits, drain_seconds: float
     ) -> None:
         """Begins to answer requests.
 
         Args:
             respond: Answers the requests.
             observer: Is told of each request.
-            timeout_seconds: Seconds until a request is answered 504; None waits for ever.
             limits: What clients may do.
             drain_seconds: How long a stop waits for requests begun.
-
-        Raises:
-            StartError: The HTTP server did not start.
         """
-        # uvicorn closes what its client keeps and does not use; the limits do so too.
-        idle_seconds = min(limits.client_seconds, _FOR_EVER)
-        config = uvicorn.Config(
-            cast(Any, RestApp(respond, observer, timeout_seconds)),
-            http=cast(Any, functools.partial(LimitedProtocol, limits)),
-            ws="none",
-            lifespan="off",
+        self._drain_seconds = drain_seconds
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(respond, observer, limits, self._connections),
+            sock=self._socket,
             backlog=_BACKLOG,
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=math.ceil(idle_seconds),
-            timeout_graceful_shutdown=drain_seconds,
         )
-        server = self._server = uvicorn.Server(config)
-        self._task = asyncio.create_task(server.serve([self._socket]))
-        while not server.started:
-            if self._task.done():
-                raise StartError("the REST API did not start")
-            await asyncio.sleep(0.005)
-        self._sweeper = Sweeper(server.server_state.connections, limits.client_seconds)
+        self._sweeper = asyncio.create_task(self._sweep(limits.client_seconds))
+
+    async def _sweep(self, client_seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(min(_SWEEP_SECONDS, client_seconds / 4))
+            for connection in list(self._connections):
+                connection.close_if_late(loop.time())
 
     def close(self) -> None:
         """Gives the port back."""
@@ -89,15 +70,25 @@ class RestServer:
 
     async def stop(self) -> None:
         """Takes no new connections, and waits for the requests begun."""
-        if self._server is not None and self._task is not None:
-            self._server.should_exit = True
-            await self._task
-            if cancelled := self._server.server_state.tasks:
-                # Those that had no time left: they are answered, too, if only that it is over.
-                await asyncio.wait(cancelled, timeout=_CANCEL_SECONDS)
-        if self._sweeper is not None:
-            self._sweeper.stop()
+        if self._server is not None:
+            self._server.close()
         self.close()
+        for connection in list(self._connections):
+            connection.shutdown()
+        await self._wait_for_connections(self._drain_seconds)
+        for connection in list(self._connections):
+            connection.stop()
+        await self._wait_for_connections(_CANCEL_SECONDS)
+        for connection in list(self._connections):
+            connection.abort()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    async def _wait_for_connections(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while self._connections and loop.time() < deadline:
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from serving.model_server.errors import Code
-from serving.model_server.rest.protocol import MAX_HEAD_BYTES
+from serving.model_server.rest.request_reader import MAX_HEAD_BYTES
 from tests.serving.rest.http_server import (
     BIG,
     BIG_BYTES,
