@@ -39,6 +39,7 @@ class Endpoints:
         self._readiness: Readiness | None = None
         self._access_log: AccessLog | None = None
         self._rest: RestServer | None = None
+        self._handler: RestHandler | None = None
         self._grpc: GrpcServer | None = None
         if config.rest_port is not None:
             self._rest = RestServer(config.host, config.rest_port)
@@ -89,8 +90,9 @@ class Endpoints:
     ) -> None:
         config = self._config
         timeout_ms = config.rest_api_timeout_in_ms
+        handler = self._handler = RestHandler(core, config.max_json_depth)
         service = RestService(
-            RestHandler(core, config.max_json_depth),
+            handler,
             readiness.is_ready,
             self._metrics.render,
             ServiceOptions(
@@ -118,5 +120,7 @@ class Endpoints:
         if self._grpc is not None:
             stops.append(self._grpc.stop(self._config.drain_seconds))
         await asyncio.gather(*stops)
+        if self._handler is not None:
+            self._handler.close()
         if self._access_log is not None:
             await asyncio.to_thread(self._access_log.stop)

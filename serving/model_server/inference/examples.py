@@ -59,12 +59,17 @@ async def read_examples(input_: Any) -> np.ndarray:
 
     Two serialized messages in a row are read as one, in which the second wins.
 
+    Args:
+        input_: The message, or what this function returns, which it returns again.
+
     Returns:
         Bytes, object array of shape (examples,).
 
     Raises:
         InvalidArgument: There is no example.
     """
+    if isinstance(input_, np.ndarray):
+        return input_
     return await call_by_size(input_.ByteSize(), _serialize_examples, input_)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from serving.model_server.errors import InvalidArgument
 from serving.model_server.event_loop import INLINE_BYTES, call_by_size
+from serving.model_server.rest.messages import Body
 
 MIN_BYTES: Final = 4096
 """Shorter answers fit into a few packets, whether they are compressed or not."""
@@ -20,7 +21,7 @@ class DecompressedTooLarge(Exception):
     """A body that holds more than may be taken."""
 
 
-async def decompress(body: bytes, max_bytes: int) -> bytes:
+async def decompress(body: Body, max_bytes: int) -> bytes:
     """Returns what a gzip stream holds.
 
     Args:
@@ -46,7 +47,7 @@ async def decompress(body: bytes, max_bytes: int) -> bytes:
     return start + rest if rest else start
 
 
-def _inflate(stream: "zlib._Decompress", data: bytes, max_bytes: int) -> bytes:
+def _inflate(stream: "zlib._Decompress", data: Body, max_bytes: int) -> bytes:
     try:
         return stream.decompress(data, max_bytes)
     except zlib.error as error:

@@ -3,9 +3,11 @@
 Paths, texts and codes are those of TensorFlow Serving's HTTP handler.
 """
 
+import contextlib
 import json
 import logging
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote
@@ -25,11 +27,13 @@ from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, r
 from serving.model_server.models.statuses import VersionStatus
 from serving.model_server.operations.observer import RequestRecord
 from serving.model_server.rest import json_response
+from serving.model_server.rest.json_documents import JsonDocuments
 from serving.model_server.rest.json_examples import read_request
 from serving.model_server.rest.json_request import read_inputs, read_signature_name
-from serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH, parse_object
-from serving.model_server.rest.messages import RestResponse, write_page
+from serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH
+from serving.model_server.rest.messages import Body, RestResponse, write_page
 from serving.model_server.rest.metadata import write_metadata
+from serving.protos.tensors import TensorType
 
 logger = logging.getLogger(__name__)
 
@@ -70,10 +74,10 @@ class RestHandler:
 
     def __init__(self, core: ServerCore, max_json_depth: int = DEFAULT_MAX_DEPTH) -> None:
         self._core = core
-        self._max_json_depth = max_json_depth
+        self._documents = JsonDocuments(max_json_depth)
 
     async def handle(
-        self, method: str, path: str, body: bytes, record: RequestRecord | None = None
+        self, method: str, path: str, body: Body, record: RequestRecord | None = None
     ) -> RestResponse:
         """Answers one request; never raises.
 
@@ -92,7 +96,7 @@ class RestHandler:
         except Exception as error:
             return respond_error(error)
 
-    async def _answer(self, method: str, path: str, body: bytes, record: RequestRecord) -> bytes:
+    async def _answer(self, method: str, path: str, body: Body, record: RequestRecord) -> bytes:
         record.api = ""
         pattern = {"POST": _POST, "GET": _GET}.get(method)
         match = pattern.fullmatch(path) if pattern is not None else None
@@ -112,11 +116,11 @@ class RestHandler:
                 return write_metadata(spec.name, loaded.version, loaded.servable.signature_defs)
         return _write_statuses(self._core.list_statuses(spec))
 
-    async def _infer(self, spec: ModelSpec, verb: str, body: bytes, record: RequestRecord) -> bytes:
-        document = await call_by_size(len(body), parse_object, body, self._max_json_depth)
+    async def _infer(self, spec: ModelSpec, verb: str, body: Body, record: RequestRecord) -> bytes:
         if verb == "predict":
-            return await self._predict(spec, document, len(body), record)
-        request = await call_by_size(len(body), read_request, document, verb, spec.name)
+            return await self._predict(spec, body, record)
+        async with self._documents.open(body) as read:
+            request = await read(read_request, verb, spec.name)
         infer, write = _EXAMPLE_APIS[verb]
         with self._core.lease(spec) as loaded:
             record.version = loaded.version
@@ -127,24 +131,15 @@ class RestHandler:
         self._core.request_log.log_messages(spec.name, request, response, size)
         return answer
 
-    async def _predict(
-        self, spec: ModelSpec, document: dict[str, Any], size: int, record: RequestRecord
-    ) -> bytes:
-        signature_name = read_signature_name(document)
-        with self._core.lease(spec) as loaded:
-            signature_defs = loaded.servable.signature_defs
-            name = signature_name or DEFAULT_SIGNATURE
-            record.version, record.signature_name = loaded.version, name
-            if name not in signature_defs:
-                raise InvalidArgument(
-                    f'Serving signature name: "{name}" not found in signature def'
-                )
-            types = read_input_types(signature_defs[name])
-            if not types:
-                raise InvalidArgument(
-                    f"Failed to get input map for signature: {signature_name or 'DEFAULT'}"
-                )
-            inputs = await call_by_size(size, read_inputs, document, types)
+    async def _predict(self, spec: ModelSpec, body: Body, record: RequestRecord) -> bytes:
+        with contextlib.ExitStack() as leases:
+            async with self._documents.open(body) as read:
+                signature_name = await read(read_signature_name)
+                loaded = leases.enter_context(self._core.lease(spec))
+                name = signature_name or DEFAULT_SIGNATURE
+                record.version, record.signature_name = loaded.version, name
+                types = _find_input_types(loaded.servable.signature_defs, signature_name)
+                inputs = await read(read_inputs, types)
             outputs = await predict(
                 loaded.servable,
                 name,
@@ -156,9 +151,23 @@ class RestHandler:
             answer_size, json_response.write_outputs, outputs, inputs.layout
         )
         self._core.request_log.log_predict(
-            spec.name, loaded.version, name, inputs.tensors, outputs, size + len(answer)
+            spec.name, loaded.version, name, inputs.tensors, outputs, len(body) + len(answer)
         )
         return answer
+
+    def close(self) -> None:
+        """Ends the processes that read large bodies."""
+        self._documents.close()
+
+
+def _find_input_types(signature_defs: Mapping[str, Any], name: str) -> dict[str, TensorType]:
+    key = name or DEFAULT_SIGNATURE
+    if key not in signature_defs:
+        raise InvalidArgument(f'Serving signature name: "{key}" not found in signature def')
+    types = read_input_types(signature_defs[key])
+    if not types:
+        raise InvalidArgument(f"Failed to get input map for signature: {name or 'DEFAULT'}")
+    return types
 
 
 def respond_error(error: Exception) -> RestResponse:

@@ -105,7 +105,7 @@ def _convert_all(leaves: list[Any], type_: TensorType) -> np.ndarray | None:
     types = set(map(type, leaves))
     if type_.name in _FLOATS and types <= {int, float}:
         return _convert_floats(leaves, type_)
-    if type_ is STRING:
+    if type_ == STRING:
         return _convert_strings(leaves, types)
     if type_.name in _INT_RANGES and types == {int}:
         low, high = _INT_RANGES[type_.name]
@@ -165,7 +165,7 @@ def _convert(leaf: Any, type_: TensorType) -> Any:
     """Returns one leaf as the tensor's element."""
     if isinstance(leaf, dict):
         return _convert_object(leaf, type_)
-    if type_ is STRING and isinstance(leaf, str):
+    if type_ == STRING and isinstance(leaf, str):
         return encode_text(leaf)
     if type_.name in _FLOATS and type(leaf) in (int, float):
         return to_float(leaf)
@@ -181,7 +181,7 @@ def _convert(leaf: Any, type_: TensorType) -> Any:
 
 
 def _convert_object(leaf: dict[str, Any], type_: TensorType) -> bytes:
-    if type_ is not STRING:
+    if type_ != STRING:
         raise _type_error(leaf, type_)
     if not is_base64(leaf):
         raise InvalidArgument(f"JSON Value: {quote(leaf)} not formatted correctly for base64 data")

@@ -15,6 +15,7 @@ import numpy as np
 
 from serving.model_server.errors import InvalidArgument
 from serving.model_server.rest.json_quote import quote
+from serving.model_server.rest.messages import Body
 
 DEFAULT_MAX_DEPTH: Final = 200
 NUMBER_TOO_BIG: Final = "JSON Parse error: Number too big to be stored in double."
@@ -37,7 +38,7 @@ _WHITE_SPACE: Final = re.compile(r"[ \t\n\r]*")
 _DECODER: Final = json.JSONDecoder()
 
 
-def parse_object(body: bytes, max_depth: int = DEFAULT_MAX_DEPTH) -> dict[str, Any]:
+def parse_object(body: Body, max_depth: int = DEFAULT_MAX_DEPTH) -> dict[str, Any]:
     """Returns the JSON object of a request's body; what follows the object is not looked at.
 
     Args:
@@ -71,7 +72,7 @@ def parse_object(body: bytes, max_depth: int = DEFAULT_MAX_DEPTH) -> dict[str, A
     return value
 
 
-def _check_depth(body: bytes, max_depth: int) -> None:
+def _check_depth(body: Body, max_depth: int) -> None:
     """Refuses what the parser would go too deeply into, mostly by counting brackets alone."""
     if body.count(b"[") + body.count(b"{") <= max_depth:
         return

@@ -9,6 +9,8 @@ from serving.model_server.errors import Code
 _JSON: Final = "application/json"
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
+Body = bytes | bytearray
+
 
 @dataclass(slots=True)
 class HttpRequest:

@@ -15,8 +15,8 @@ from serving.model_server.errors import Code, StatusError
 from serving.model_server.operations.observer import Observer, RequestRecord
 from serving.model_server.rest.handler import TIMED_OUT, respond_error
 from serving.model_server.rest.messages import HttpRequest, RestResponse
-from serving.model_server.rest.request_reader import Refusal, RequestReader
 from serving.model_server.rest.refusals import refuse
+from serving.model_server.rest.request_reader import Refusal, RequestReader
 
 LINGER_SECONDS: Final = 2.0
 """How long a refused client may go on sending: closed at once, it might never see the refusal."""

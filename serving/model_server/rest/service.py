@@ -17,7 +17,7 @@ from serving.model_server.rest.compression import (
     decompress,
 )
 from serving.model_server.rest.handler import RestHandler, is_api_path, respond_error
-from serving.model_server.rest.messages import HttpRequest, RestResponse, write_page
+from serving.model_server.rest.messages import Body, HttpRequest, RestResponse, write_page
 from serving.model_server.rest.refusals import refuse, refuse_body
 
 LIVE_PATH: Final = "/healthz"
@@ -126,7 +126,7 @@ class RestService:
             name = encoding.decode("latin-1")
             message = f"Content-Encoding {name} is not supported; use gzip, or none"
             return refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, message)
-        body = request.body
+        body: Body = request.body
         if encoding.endswith(b"gzip"):
             try:
                 body = await decompress(body, self._options.max_request_bytes)
