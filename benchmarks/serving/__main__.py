@@ -1,12 +1,13 @@
 """How fast the model server is: `python -m benchmarks.serving`.
 
-Three parts, each with everything it compares measured in one run on the same cores:
+Four parts, each with everything it compares measured in one run on the same cores:
 
     digits: the recipe's model, one image a request: server over REST and gRPC, with and without
         batching, next to the model called in-process at its best batch size and to a plain Flask
         app under Gunicorn with two workers.
     resnet50: the same where the model is the cost.
     overhead: a model that adds two numbers; requests per second and the server's CPU time.
+    large_bodies: 60 MB of JSON, and how long others wait meanwhile.
 
 The models are built once, into the folder of `--models`.
 """
@@ -21,11 +22,13 @@ from typing import Final
 
 from rich.console import Console
 
-from benchmarks.serving import parts, report
+from benchmarks.serving import large_bodies, parts, report
 from benchmarks.serving.processes import BenchmarkError, run_module
 
-PARTS: Final = {"digits": parts.digits, "resnet50": parts.resnet50, "overhead": parts.overhead}
-MODELS: Final = {"digits": "digits", "resnet50": "resnet50", "overhead": "adder"}
+PARTS: Final = {"digits": parts.digits, "resnet50": parts.resnet50, "overhead": parts.overhead,
+                "large_bodies": large_bodies.large_bodies}  # fmt: skip
+MODELS: Final = {"digits": "digits", "resnet50": "resnet50", "overhead": "adder",
+                 "large_bodies": "counter"}  # fmt: skip
 BUILD_SECONDS: Final = 600.0
 
 

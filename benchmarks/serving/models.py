@@ -1,7 +1,8 @@
 """The models that are measured: `python -m benchmarks.serving.models FOLDER NAME…`.
 
 `digits` is the recipe's model (MobileNetV2 of width 0.35 at 64×64) without its training, `resnet50`
-a ResNet50 at 224×224 with random weights, `adder` adds two numbers. A process of its own, because
+a ResNet50 at 224×224 with random weights, `adder` adds two numbers, `counter` takes anything and
+answers little. A process of its own, because
 it takes TensorFlow and, for the images, Transform; what is there already is kept.
 """
 
@@ -53,6 +54,29 @@ def build_adder(path: Path) -> None:
     tf.saved_model.save(module, str(path), {"serving_default": module.add})
 
 
+def build_counter(path: Path) -> None:
+    """Writes a SavedModel that answers one number to rows of numbers, strings and examples each."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.numbers = tf.function(
+        lambda x: {"sum": tf.reduce_sum(x, axis=1)[:1]},
+        input_signature=[tf.TensorSpec([None, None], tf.float32, "x")],
+    )
+    strings = [tf.TensorSpec([None], tf.string, "inputs")]
+    module.texts = tf.function(
+        lambda inputs: {"sizes": tf.strings.length(inputs)[:1]}, input_signature=strings
+    )
+    module.regress = tf.function(
+        lambda inputs: {"outputs": tf.cast(tf.strings.length(inputs), tf.float32)},
+        input_signature=strings,
+    )
+    signatures = {
+        "serving_default": module.numbers, "texts": module.texts, "regress": module.regress,
+    }  # fmt: skip
+    tf.saved_model.save(module, str(path), signatures)
+
+
 def build_picture_models(folder: Path, names: list[str]) -> None:
     """Writes SavedModels with the pipeline's signatures, and `.keras` files."""
     from serving.signatures import export
@@ -80,6 +104,8 @@ def main(folder: Path, names: list[str]) -> None:
     missing = [name for name in names if not saved_model_path(folder, name).exists()]
     if "adder" in missing:
         build_adder(saved_model_path(folder, "adder"))
+    if "counter" in missing:
+        build_counter(saved_model_path(folder, "counter"))
     if pictures := [name for name in missing if name in PICTURES]:
         build_picture_models(folder, pictures)
 

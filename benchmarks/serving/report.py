@@ -11,6 +11,7 @@ TITLES: Final = {
     "digits": "MobileNetV2 of width 0.35 at 64×64, one image a request",
     "resnet50": "ResNet50 at 224×224, one image a request",
     "overhead": "Adding two numbers",
+    "large_bodies": "Small requests while one large body is read",
 }
 _COLUMNS: Final = {
     "rate": ("requests/s", "{:,.0f}"),
@@ -18,6 +19,9 @@ _COLUMNS: Final = {
     "times_flask": ("× Flask", "{:.1f}"),
     "p50_ms": ("p50 ms", "{:.1f}"),
     "p99_ms": ("p99 ms", "{:.1f}"),
+    "longest_ms": ("longest ms", "{:.1f}"),
+    "answer_seconds": ("the body's s", "{:.1f}"),
+    "memory_mb": ("server MB", "{:,.0f}"),
     "p99_in_calls": ("p99/call", "{:.1f}"),
     "server_cpu_seconds": ("CPU s", "{:.1f}"),
     "cpu_seconds": ("its load's", "{:.1f}"),

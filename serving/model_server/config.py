@@ -98,7 +98,7 @@ class ServerConfig(BaseModel):
     monitoring_config_file: Path | None = None
     enable_grpc_healthcheck_service: bool = False
     enable_grpc_reflection: bool = False
-    max_request_bytes: int = Field(default=1 << 30, ge=1)
+    max_request_bytes: int = Field(default=64 << 20, ge=1)
     max_json_depth: int = Field(default=200, ge=4)
     client_timeout_seconds: Seconds = 60.0
     access_log: bool = False

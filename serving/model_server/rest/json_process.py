@@ -38,7 +38,7 @@ class JsonProcess:
     def __init__(self) -> None:
         # A session of its own: Ctrl-C ends the server, which still answers what it has begun.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-c", f"import {__name__} as process; process.main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             cwd=_ROOT,
@@ -142,7 +142,3 @@ def _describe(error: Exception) -> tuple[int, str]:
         traceback.print_exception(error)
     status = to_status_error(error)
     return status.code.value, status.message
-
-
-if __name__ == "__main__":
-    main()

@@ -10,7 +10,7 @@ from serving.model_server.rest.protocol import Connection, Limits, Respond
 
 _BACKLOG: Final = 2048
 _SWEEP_SECONDS: Final = 1.0
-"""How often slow clients are looked for, at least; all with one timer, so that a request has none."""
+"""How often slow clients are looked for, at least: one timer for all, none for a request."""
 _CANCEL_SECONDS: Final = 1.0
 """How long requests that had no time left may take to say so."""
 _LOOK_SECONDS: Final = 0.02
