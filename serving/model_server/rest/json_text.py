@@ -33,7 +33,8 @@ _RAPIDJSON_TEXTS: Final = {
     "Invalid \\escape": "Invalid escape character in string.",
 }
 _STRING_LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_STRING_LITERAL_BYTES: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_QUOTED: Final = re.compile(rb'"[^"]*"')
+_NEITHER_BRACKETS_NOR_QUOTES: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _WHITE_SPACE: Final = re.compile(r"[ \t\n\r]*")
 _DECODER: Final = json.JSONDecoder()
 
@@ -76,7 +77,10 @@ def _check_depth(body: Body, max_depth: int) -> None:
     """Refuses what the parser would go too deeply into, mostly by counting brackets alone."""
     if body.count(b"[") + body.count(b"{") <= max_depth:
         return
-    characters = np.frombuffer(_STRING_LITERAL_BYTES.sub(b"", body), np.uint8)
+    # Escapes first, then all but brackets and quotes: the slow search has little left to look at.
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = _QUOTED.sub(b"", plain.translate(None, _NEITHER_BRACKETS_NOR_QUOTES))
+    characters = np.frombuffer(brackets, np.uint8)
     # "[" and "{", "]" and "}" differ in one bit each.
     folded = characters | 0x20
     steps = (folded == ord("{")).astype(np.int8) - (folded == ord("}"))
