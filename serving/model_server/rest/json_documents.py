@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
+from serving.model_server.errors import StatusError
 from serving.model_server.event_loop import call_by_size
 from serving.model_server.rest.json_process import JsonProcess
 from serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH, parse_object
@@ -43,18 +44,26 @@ class JsonDocuments:
             yield lambda function, *args: call_by_size(len(body), function, document, *args)
             return
         async with self._slots:
-            process = self._idle.pop() if self._idle else JsonProcess()
+            process = self._take_process()
             try:
                 await asyncio.to_thread(process.call, None, body, self._max_depth)
                 yield lambda function, *args: asyncio.to_thread(process.call, function, *args)
-                await asyncio.to_thread(process.call, None)
-            except asyncio.CancelledError:
-                # Nobody waits any more for what it does.
-                process.kill()
+            except BaseException as error:
+                # Else the request was given up: nobody waits any more for what it does.
+                if not isinstance(error, StatusError):
+                    process.kill()
                 raise
             finally:
                 if process.is_alive():
+                    await asyncio.to_thread(process.call, None)
                     self._idle.append(process)
+
+    def _take_process(self) -> JsonProcess:
+        while self._idle:
+            process = self._idle.pop()
+            if process.is_alive():
+                return process
+        return JsonProcess()
 
     def close(self) -> None:
         """Ends the processes."""
