@@ -54,7 +54,7 @@ class ServerConfig(BaseModel):
         monitoring_config_file: Text file of a `MonitoringConfig`.
         enable_grpc_healthcheck_service: Whether to serve gRPC's health service.
         enable_grpc_reflection: Own. Whether to serve gRPC's reflection service.
-        max_request_bytes: Own. A request that is larger is refused.
+        max_request_bytes: Own. A request that is larger, decompressed, is refused.
         max_json_depth: Own. A REST request that is nested more deeply is refused.
         client_timeout_seconds: Own. A connection over which no whole REST request has come in
             this time, or whose client has not taken an answer, is closed; 0 waits for ever.

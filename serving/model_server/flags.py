@@ -162,7 +162,7 @@ _FLAGS: Final = {
     "not TensorFlow Serving's": (
         _Flag("host", str, "address to bind; 0.0.0.0 for all"),
         _Flag("enable_grpc_reflection", parse_bool, "serve gRPC's reflection service"),
-        _Flag("max_request_bytes", int, "refuse larger requests"),
+        _Flag("max_request_bytes", int, "refuse larger requests; 64 MB by default"),
         _Flag("max_json_depth", int, "refuse REST requests that are nested more deeply"),
         _Flag("client_timeout_seconds", float, "close a connection that sends no whole request"),
         _Flag("access_log", parse_bool, "log each request as a line of JSON"),

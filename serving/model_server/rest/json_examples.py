@@ -11,7 +11,6 @@ import numpy as np
 
 from serving import protos
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.rest.json_quote import name_json_type, quote
 from serving.model_server.rest.json_request import read_signature_name
 from serving.model_server.rest.json_tensors import (
     decode_base64,
@@ -19,6 +18,7 @@ from serving.model_server.rest.json_tensors import (
     is_base64,
     to_float,
 )
+from serving.model_server.rest.json_text import name_json_type, quote
 
 _MESSAGES: Final = {"classify": "ClassificationRequest", "regress": "RegressionRequest"}
 _KINDS: Final = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}

@@ -13,8 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.model_server.rest.json_quote import name_json_type, quote
-from serving.model_server.rest.json_text import NUMBER_TOO_BIG
+from serving.model_server.rest.json_text import NUMBER_TOO_BIG, name_json_type, quote
 from serving.protos.tensors import MAX_DIMENSIONS, STRING, TensorType
 
 _INT_RANGES: Final = {

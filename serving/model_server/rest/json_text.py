@@ -1,8 +1,7 @@
 """JSON as TensorFlow Serving reads and writes it.
 
-NaN and Infinity are numbers, and the parser's complaints have the words of RapidJSON. Bytes that
-are not UTF-8 travel through Python strings as surrogates ("surrogateescape"), so that string
-tensors keep them.
+NaN and Infinity are numbers. Bytes that are not UTF-8 travel through Python strings as surrogates
+("surrogateescape"), so that string tensors keep them.
 """
 
 import itertools
@@ -14,29 +13,19 @@ from typing import Any, Final
 import numpy as np
 
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.rest.json_quote import quote
 from serving.model_server.rest.messages import Body
 
 DEFAULT_MAX_DEPTH: Final = 200
+MAX_QUOTED: Final = 500
+"""Characters of a value in an error message; TensorFlow Serving repeats an image of megabytes."""
 NUMBER_TOO_BIG: Final = "JSON Parse error: Number too big to be stored in double."
 _TOO_DEEP: Final = "JSON Parse error: The document is nested too deeply"
 
-_RAPIDJSON_TEXTS: Final = {
-    "Expecting value": "Invalid value.",
-    "Expecting property name enclosed in double quotes": "Missing a name for object member.",
-    "Illegal trailing comma before end of object": "Missing a name for object member.",
-    "Illegal trailing comma before end of array": "Invalid value.",
-    "Expecting ':' delimiter": "Missing a colon after a name of object member.",
-    "Unterminated string starting at": "Missing a closing quotation mark in string.",
-    "Invalid control character at": "Invalid encoding in string.",
-    "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
-    "Invalid \\escape": "Invalid escape character in string.",
-}
-_STRING_LITERAL: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _QUOTED: Final = re.compile(rb'"[^"]*"')
 _NEITHER_BRACKETS_NOR_QUOTES: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _WHITE_SPACE: Final = re.compile(r"[ \t\n\r]*")
 _DECODER: Final = json.JSONDecoder()
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, indent=4)
 
 
 def parse_object(body: Body, max_depth: int = DEFAULT_MAX_DEPTH) -> dict[str, Any]:
@@ -60,9 +49,7 @@ def parse_object(body: Body, max_depth: int = DEFAULT_MAX_DEPTH) -> dict[str, An
         value, _ = _DECODER.raw_decode(text, start)
     except json.JSONDecodeError as error:
         offset = len(text[: error.pos].encode("utf-8", "surrogateescape"))
-        raise InvalidArgument(
-            f"JSON Parse error: {_to_rapidjson_text(error)} at offset: {offset}"
-        ) from None
+        raise InvalidArgument(f"JSON Parse error: {error.msg} at offset: {offset}") from None
     except RecursionError:
         raise InvalidArgument(_TOO_DEEP) from None
     except ValueError:
@@ -88,25 +75,22 @@ def _check_depth(body: Body, max_depth: int) -> None:
         raise InvalidArgument(f"{_TOO_DEEP}: more than {max_depth} levels")
 
 
-def _to_rapidjson_text(error: json.JSONDecodeError) -> str:
-    if error.msg == "Expecting ',' delimiter":
-        return _missing_comma_text(error.doc[: error.pos])
-    return next(
-        (text for start, text in _RAPIDJSON_TEXTS.items() if error.msg.startswith(start)),
-        error.msg + ".",
-    )
+def quote(value: Any) -> str:
+    """Returns a JSON value as error messages repeat it: as JSON, cut off where it is long."""
+    text = ""
+    for token in _ENCODER.iterencode(value):
+        text += token[: MAX_QUOTED + 1]
+        if len(text) > MAX_QUOTED:
+            return text[:MAX_QUOTED] + "..."
+    return text
 
 
-def _missing_comma_text(before: str) -> str:
-    open_brackets: list[str] = []
-    for character in _STRING_LITERAL.sub("", before):
-        if character in "[{":
-            open_brackets.append(character)
-        elif character in "]}" and open_brackets:
-            open_brackets.pop()
-    if open_brackets and open_brackets[-1] == "{":
-        return "Missing a comma or } after an object member."
-    return "Missing a comma or ] after an array element."
+def name_json_type(value: Any) -> str:
+    """Returns TensorFlow Serving's name of a JSON value's type."""
+    if isinstance(value, bool):
+        return "True" if value else "False"
+    names = {dict: "Object", list: "Array", str: "String", type(None): "Null"}
+    return names.get(type(value), "Number")
 
 
 def format_floats(values: np.ndarray) -> list[str]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 
 import numpy as np
 import pytest
@@ -9,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.rest.json_quote import MAX_QUOTED, MAX_TOKEN, quote
 from serving.model_server.rest.json_response import write_error, write_outputs
-from serving.model_server.rest.json_text import format_floats, parse_object
+from serving.model_server.rest.json_text import MAX_QUOTED, format_floats, parse_object, quote
 
 
 @pytest.mark.parametrize(
@@ -19,22 +19,33 @@ from serving.model_server.rest.json_text import format_floats, parse_object
     [
         (b"", "The document is empty"),
         (b" \n", "The document is empty. at offset: 2"),
-        (b"x", "Invalid value. at offset: 0"),
-        (b"{1: 2}", "Missing a name for object member. at offset: 1"),
-        (b'{"a" 1}', "Missing a colon after a name of object member. at offset: 5"),
-        (b'{"a": 1 "b": 2}', "Missing a comma or } after an object member. at offset: 8"),
-        (b'{"]": [1 2]}', "Missing a comma or ] after an array element. at offset: 9"),
-        (b'{"a', "Missing a closing quotation mark in string. at offset: 1"),
-        (b'{"\\x": 1}', "Invalid escape character in string. at offset: 2"),
-        ('{"é": x}'.encode(), "Invalid value. at offset: 7"),
         (b'{"a": ' + b"9" * 5000 + b"}", "Number too big to be stored in double."),
         (b'{"a": ' + b"[" * 100_000, "The document is nested too deeply: more than 200 levels"),
     ],
 )
-def test_parse_error_has_rapidjsons_words(body, message):
+def test_parse_error_has_its_own_words(body, message):
     with pytest.raises(InvalidArgument) as caught:
         parse_object(body)
     assert caught.value.message == f"JSON Parse error: {message}"
+
+
+@pytest.mark.parametrize(
+    ("body", "offset"),
+    [
+        (b"x", 0),
+        (b"{1: 2}", 1),
+        (b'{"a" 1}', 5),
+        (b'{"a": 1 "b": 2}', 8),
+        (b'{"]": [1 2]}', 9),
+        (b'{"a', 1),
+        (b'{"\\x": 1}', 2),
+        ('{"é": x}'.encode(), 7),
+    ],
+)
+def test_parse_error_says_where(body, offset):
+    with pytest.raises(InvalidArgument) as caught:
+        parse_object(body)
+    assert re.fullmatch(rf"JSON Parse error: .* at offset: {offset}", caught.value.message)
 
 
 @given(st.binary(max_size=200))
@@ -129,26 +140,14 @@ def test_error_is_json_whatever_the_message():
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ({"a": [1, {"b": []}], "c": {}},
-         '{\n    "a": [1, {\n            "b": []\n        }],\n    "c": {}\n}'),
-        ([True, None, "é\n", -0.0], '[true, null, "é\\n", -0.0]'),
-        ([1.0, 0.1, 1e20, 1e21, -1.5e-7, 0.00001, 123456.75],
-         "[1.0, 0.1, 100000000000000000000.0, 1e21, -1.5e-7, 0.00001, 123456.75]"),
-        ([2**64 - 1, 2**64], "[18446744073709551615, 18446744073709552000.0]"),
-        ([10**400, -(10**310)], f"[1{'0' * 400}"),
-        ([1, float("nan"), 2], "[1, "),
-    ],
-)  # fmt: skip
-def test_values_are_quoted_as_rapidjson_writes_them(value, text):
-    assert quote(value) == text
+    "value", [{"a": [1, {"b": []}], "c": {}}, [True, None, "é\n", -0.0], 1e21, 2**64, {}]
+)
+def test_values_are_quoted_as_json(value):
+    assert json.loads(quote(value)) == value
 
 
-def test_quoted_values_end_with_the_first_token_beyond_the_limit():
-    assert len(quote(list(range(10_000)))) in range(MAX_QUOTED, MAX_QUOTED + 10)
-    assert len(quote(["x" * 5000, "y"])) == len('["') + MAX_TOKEN + len('..."')
-    deep = []
-    for _ in range(5000):
-        deep = [deep]
-    assert quote(deep) == "[" * MAX_QUOTED
+@pytest.mark.parametrize(
+    "value", [list(range(10_000_000)), "x" * 10_000_000, ["x" * 5000, "y"], {"x" * 5000: 1}]
+)
+def test_long_values_are_quoted_in_part(value):
+    assert quote(value) == json.dumps(value, indent=4)[:MAX_QUOTED] + "..."

@@ -173,9 +173,9 @@ def test_killed_process_is_an_error_once(documents, find_processes):
 def test_process_that_died_idle_is_replaced(documents, find_processes):
     body = b'{"instances": [1]}' + SPACES
     read_with(documents, body)
-    find_processes()[0].kill()
-    while find_processes():
-        time.sleep(0.01)
+    (process,) = find_processes()
+    process.kill()
+    process.wait(5)
     assert read_with(documents, body, (read_signature_name,)) == [""]
 
 
