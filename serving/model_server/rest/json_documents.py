@@ -68,4 +68,4 @@ class JsonDocuments:
     def close(self) -> None:
         """Ends the processes."""
         while self._idle:
-            self._idle.pop().kill()
+            self._idle.pop().end()

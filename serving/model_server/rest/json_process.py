@@ -44,6 +44,7 @@ class JsonProcess:
             cwd=_ROOT,
             start_new_session=True,
         )
+        self._killed = False
 
     @property
     def pid(self) -> int:
@@ -67,20 +68,25 @@ class JsonProcess:
             requests.flush()
             failure, result = pickle.load(answers)
         except (OSError, EOFError, pickle.UnpicklingError):
-            self.kill()
+            self.end()
             raise StatusError(Code.UNAVAILABLE, _KILLED) from None
         if failure is not None:
             raise StatusError(Code(failure), result)
         return result
 
     def kill(self) -> None:
-        """Ends the process."""
+        """Ends the process, without waiting until its memory is given back."""
+        self._killed = True
         self._process.kill()
+
+    def end(self) -> None:
+        """Ends the process, and waits for its end."""
+        self.kill()
         self._process.wait()
 
     def is_alive(self) -> bool:
         """Returns whether it can be asked."""
-        return self._process.poll() is None
+        return not self._killed and self._process.poll() is None
 
 
 class _Pickler(pickle.Pickler):
