@@ -3,7 +3,8 @@
 Usage:
     python pipeline.py --config configs/digits.yaml
 
-Exit codes: 0 pushed or unchanged, 1 failed, 2 bad configuration or data location, 3 not blessed.
+Exit codes: 0 pushed or unchanged, 1 failed, 2 bad configuration or data location, 3 not blessed,
+4 withdrawn.
 """
 
 import argparse
@@ -282,7 +283,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Runs the pipeline of a recipe on this machine.",
-        epilog="Exit codes: 0 pushed or unchanged, 1 failed, 2 bad recipe, 3 not blessed.",
+        epilog="Exit codes: 0 pushed or unchanged, 1 failed, 2 bad recipe, 3 not blessed, "
+        "4 withdrawn.",
     )
     parser.add_argument(
         "--config", help=f"the recipe (else ${CONFIG_VARIABLE}, else configs/digits.yaml)"

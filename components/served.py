@@ -10,7 +10,12 @@ from typing import Protocol
 
 from components.fingerprint import WARMUP_FOLDER, model_digest
 from components.object_store import is_uri
-from components.serving_folder import ServedVersion, add_version, newest_version
+from components.serving_folder import (
+    ServedVersion,
+    add_version,
+    newest_version,
+    withdrawn_versions,
+)
 from components.serving_store import ServingStore
 
 
@@ -26,11 +31,17 @@ class ServingPlace(Protocol):
     def copy(self, served: ServedVersion, target: Path) -> None:
         """Copies a version to a folder that does not exist, without its warm-up requests."""
 
+    def withdrawn(self) -> dict[str, int]:
+        """Digest to number of the versions that were withdrawn; see `components.withdrawn`.
+
+        Notes the digests of those withdrawn since the last time, and forgets those put back.
+        """
+
     def add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
         """Puts a copy of a model into place under a new version number.
 
-        The number is the time in seconds since 1970, or one more than the newest where that is
-        not later.
+        The number is the time in seconds since 1970, or one more than the newest, withdrawn ones
+        included, where that is not later.
 
         Args:
             model: The SavedModel to copy.
@@ -72,6 +83,9 @@ class _ServingFolder:
 
     def copy(self, served: ServedVersion, target: Path) -> None:
         shutil.copytree(served.path, target, ignore=shutil.ignore_patterns(WARMUP_FOLDER))
+
+    def withdrawn(self) -> dict[str, int]:
+        return withdrawn_versions(self._folder)
 
     def add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
         return add_version(self._folder, model, prepare)

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import ComponentError
+from components.fingerprint import model_digest
+from components.withdrawn import NOTES, withdrawn_number
 
 _PARTIAL_SUFFIX = ".partial"
 _LOCK = ".push.lock"
@@ -37,16 +39,39 @@ def newest_version(folder: Path) -> ServedVersion | None:
     versions = [
         ServedVersion(int(child.name), child)
         for child in (folder.iterdir() if folder.is_dir() else ())
-        if child.name.isdecimal() and (child / "saved_model.pb").is_file()
+        if child.name.isdecimal() and _holds_model(child)
     ]
     return max(versions, key=lambda served: served.version, default=None)
+
+
+def withdrawn_versions(folder: Path) -> dict[str, int]:
+    """Digest to number of the versions that were withdrawn; see `components.withdrawn`.
+
+    Notes the digests of those withdrawn since the last time, and forgets those put back.
+
+    Raises:
+        ServingFolderError: A digest cannot be noted.
+    """
+    notes = folder / NOTES
+    with _written(folder):
+        for child in folder.iterdir() if folder.is_dir() else ():
+            version = withdrawn_number(child.name)
+            if version and _holds_model(child) and not (notes / str(version)).exists():
+                notes.mkdir(exist_ok=True)
+                _write_note(notes / str(version), model_digest(child))
+        found = _notes(folder)
+        for note in found:
+            if _holds_model(folder / note.name):
+                note.unlink()
+        return {note.read_text().strip(): int(note.name) for note in found if note.exists()}
 
 
 def add_version(folder: Path, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
     """Puts a copy of a model into place under a new version number.
 
     The number is the time in seconds since 1970, as TFX's Pusher numbers versions, or one more
-    than the newest where that is not later: numbers grow even after the folder was emptied.
+    than the newest, withdrawn ones included, where that is not later: numbers grow even after the
+    folder was emptied.
 
     Args:
         folder: The serving folder; made where it does not exist.
@@ -59,10 +84,16 @@ def add_version(folder: Path, model: Path, prepare: Callable[[Path], None]) -> S
     Raises:
         ServingFolderError: The folder cannot be written to.
     """
-    try:
+    with _written(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
             return _add_version(folder, model, prepare)
+
+
+@contextlib.contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ServingFolderError(
             f"push.destination: cannot write to {str(folder)!r} ({error.strerror}): "
@@ -72,8 +103,7 @@ def add_version(folder: Path, model: Path, prepare: Callable[[Path], None]) -> S
 
 def _add_version(folder: Path, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
     _remove_partial_copies(folder)
-    taken = [int(child.name) for child in folder.iterdir() if child.name.isdecimal()]
-    version = max(int(time.time()), *(number + 1 for number in taken), 1)
+    version = max(int(time.time()), *(number + 1 for number in _taken(folder)), 1)
     partial = folder / f".{version}{_PARTIAL_SUFFIX}"
     try:
         shutil.copytree(model, partial)
@@ -85,6 +115,26 @@ def _add_version(folder: Path, model: Path, prepare: Callable[[Path], None]) -> 
         raise
     _flush_folder(folder)
     return ServedVersion(version, folder / str(version))
+
+
+def _taken(folder: Path) -> list[int]:
+    names = [child.name for child in (*folder.iterdir(), *_notes(folder))]
+    numbers = (int(name) if name.isdecimal() else withdrawn_number(name) for name in names)
+    return [number for number in numbers if number]
+
+
+def _notes(folder: Path) -> list[Path]:
+    return [note for note in (folder / NOTES).glob("*") if note.name.isdecimal()]
+
+
+def _write_note(note: Path, digest: str) -> None:
+    partial = note.with_name(f".{note.name}{_PARTIAL_SUFFIX}")
+    partial.write_text(f"{digest}\n")
+    partial.replace(note)
+
+
+def _holds_model(version: Path) -> bool:
+    return (version / "saved_model.pb").is_file()
 
 
 def _remove_partial_copies(folder: Path) -> None:

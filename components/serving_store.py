@@ -30,7 +30,7 @@ import socket
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -49,6 +49,7 @@ from components.object_store.names import check_names
 from components.object_store.store import in_parallel
 from components.object_store.upload import check_sizes, upload_files
 from components.serving_folder import ServedVersion
+from components.withdrawn import NOTES, withdrawn_name, withdrawn_number
 
 ABANDONED_AFTER_S: Final = 3600
 """Seconds after which a push of another machine that writes nothing counts as killed."""
@@ -102,22 +103,27 @@ class ServingStore:
         The note says what the other files were like: it counts as long as they are the same. The
         note itself goes where anybody puts another `saved_model.pb`.
         """
-        with _named():
-            noted = _parse(self._store.read_note(f"{served.version}/{_MODEL}"))
-            objects = _named_from(self._store.list_objects(str(served.version)).values())
-        if isinstance(noted, dict) and noted.get("files") == _summarize(objects):
-            return str(noted["model"])
-        with _temporary_folder() as folder:
-            self.copy(served, folder / "model")
-            return model_digest(folder / "model")
+        return self._digest(str(served.version))
 
     def copy(self, served: ServedVersion, target: Path) -> None:
         """See `ServingPlace`."""
+        self._copy(str(served.version), target)
+
+    def withdrawn(self) -> dict[str, int]:
+        """See `ServingPlace`; a store renames object by object, and half of it is no answer."""
         with _named():
-            download_folder(
-                str(served.path), target, lambda name: name.split("/")[0] != WARMUP_FOLDER
-            )
-        discard_state(target)
+            objects = self._store.list_objects()
+            there = _group_by_version(objects.values())
+            for version in _withdrawn_numbers(objects):
+                if version in there:
+                    raise ObjectStoreError(
+                        f"{self._store.location.join(withdrawn_name(version))}: version {version} "
+                        "is only partly withdrawn, or only partly put back; finish moving it"
+                    )
+                if f"{NOTES}/{version}" not in objects:
+                    digest = self._digest(withdrawn_name(version))
+                    self._store.write(f"{NOTES}/{version}", digest.encode())
+            return self._read_notes(there)
 
     def add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
         """See `ServingPlace`."""
@@ -136,12 +142,43 @@ class ServingStore:
             self._end(claim)
             return self._served(claim.version)
 
+    def _digest(self, folder: str) -> str:
+        with _named():
+            noted = _parse(self._store.read_note(f"{folder}/{_MODEL}"))
+            objects = _named_from(self._store.list_objects(folder).values())
+        if isinstance(noted, dict) and noted.get("files") == _summarize(objects):
+            return str(noted["model"])
+        with _temporary_folder() as temporary:
+            self._copy(folder, temporary / "model")
+            return model_digest(temporary / "model")
+
+    def _copy(self, folder: str, target: Path) -> None:
+        uri = str(self._store.location.join(folder))
+        with _named():
+            download_folder(uri, target, lambda name: name.split("/")[0] != WARMUP_FOLDER)
+        discard_state(target)
+
+    def _read_notes(self, there: Container[int]) -> dict[str, int]:
+        """Digest to version of the notes; those of versions that are back in place go."""
+        noted = {}
+        for version in _noted_numbers(self._store.list_objects(NOTES)):
+            if version in there:
+                self._store.remove(f"{NOTES}/{version}")
+            else:
+                noted[self._store.read(f"{NOTES}/{version}").decode().strip()] = version
+        return noted
+
     def _served(self, version: int) -> ServedVersion:
         return ServedVersion(version, str(self._store.location.join(str(version))))
 
     def _taken(self) -> list[int]:
         objects = self._store.list_objects()
-        return [*_group_by_version(objects.values()), *_group_markers(objects.values())]
+        return [
+            *_group_by_version(objects.values()),
+            *_group_markers(objects.values()),
+            *_withdrawn_numbers(objects),
+            *_noted_numbers(objects),
+        ]
 
     def _claim(self, version: int) -> _Claim:
         """Takes the first number from this one on that nobody has."""
@@ -267,6 +304,18 @@ def _group_markers(objects: Iterable[StoredObject]) -> dict[int, list[StoredObje
         if folder == _MARKERS and version.isdecimal() and version == str(int(version)):
             markers.setdefault(int(version), []).append(each)
     return markers
+
+
+def _withdrawn_numbers(names: Iterable[str]) -> list[int]:
+    """Versions whose SavedModel has the name of a withdrawn one."""
+    folders = (name.removesuffix(f"/{_MODEL}") for name in names)
+    return [version for version in map(withdrawn_number, folders) if version]
+
+
+def _noted_numbers(names: Iterable[str]) -> list[int]:
+    """Versions with a note that they were withdrawn."""
+    found = (name.removeprefix(f"{NOTES}/") for name in names if name.startswith(f"{NOTES}/"))
+    return [int(number) for number in found if number.isdecimal()]
 
 
 def _named_from(objects: Iterable[StoredObject]) -> dict[str, StoredObject]:

@@ -10,7 +10,7 @@ parameters of the run; the YAML stays as it is compiled. A run writes what a run
 writes, below `runs_folder/<name>-containers`.
 
 Exit codes: as pipeline.py's: 0 pushed or unchanged, 1 failed, 2 bad recipe, data or engine, 3 not
-blessed.
+blessed, 4 withdrawn.
 """
 
 import argparse
@@ -230,7 +230,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line, runs the pipeline, returns the exit code."""
     parser = argparse.ArgumentParser(
         description="Runs a recipe's pipeline in local containers, one a step.",
-        epilog="Exit codes: 0 pushed or unchanged, 1 failed, 2 bad recipe, 3 not blessed.",
+        epilog="Exit codes: 0 pushed or unchanged, 1 failed, 2 bad recipe, 3 not "
+        "blessed, 4 withdrawn.",
     )
     parser.add_argument("--config", default="configs/digits.yaml", help="the recipe")
     parser.add_argument("--image", default="darkroom:latest", help="the image of all steps")

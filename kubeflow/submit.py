@@ -5,7 +5,8 @@ Usage:
         --config configs/digits.yaml --image IMAGE --root s3://bucket/digits --wait
 
 Exit codes: 0 submitted, or with --wait pushed, unchanged, or succeeded where it cannot be found out
-which; 1 failed or cancelled; 2 bad recipe or refused request; 3 not blessed; 130 stopped waiting.
+which; 1 failed or cancelled; 2 bad recipe or refused request; 3 not blessed; 4 withdrawn; 130
+stopped waiting.
 """
 
 import argparse
@@ -37,8 +38,8 @@ from kubeflow.server.submission import (
 )
 from kubeflow.server.watch import Outcome, watch_run
 from runner.interpreter import leave, quiet
+from runner.session import exit_code
 
-EXIT_NOT_BLESSED: Final = 3
 POLL_SECONDS: Final = 5.0
 
 
@@ -63,7 +64,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = create_parser(
         "Submits a recipe to Kubeflow Pipelines.",
         "Exit codes: 0 submitted, pushed or unchanged, 1 failed, 2 bad recipe or refused, 3 not "
-        "blessed, 130 stopped waiting.",
+        "blessed, 4 withdrawn, 130 stopped waiting.",
     )
     add_job_options(parser)
     parser.add_argument("--run-name", default="", help="name of the run (else recipe and time)")
@@ -173,9 +174,9 @@ def _conclude(api: Api, run_id: str, outcome: Outcome) -> int:
     if push is None:
         say(f"verdict    succeeded; pushed or not is in the run's report ({unknown})")
         return 0
-    if push.state == "not_blessed":
-        say(f"verdict    not blessed: nothing was pushed ({push.reason})")
-        return EXIT_NOT_BLESSED
+    if push.state in ("not_blessed", "withdrawn"):
+        say(f"verdict    {push.state.replace('_', ' ')}: nothing was pushed ({push.reason})")
+        return exit_code(push.state)
     place = f"in {push.destination}" if push.destination else "served"
     say(f"verdict    {push.state}: version {push.version} is {place}")
     return 0

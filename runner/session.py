@@ -15,7 +15,7 @@ from runner.terminal import ProgressHandler, Terminal
 
 LOG_FILE = "run.log"
 _LOCK_FILE = ".lock"
-_EXIT_CODES = {"pushed": 0, "unchanged": 0, "failed": 1, "not_blessed": 3}
+_EXIT_CODES = {"pushed": 0, "unchanged": 0, "failed": 1, "not_blessed": 3, "withdrawn": 4}
 
 
 class RunError(Exception):

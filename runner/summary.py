@@ -3,8 +3,8 @@
 Schema:
     run_id: str.
     config: path of the recipe; recipe: what it says, defaults included.
-    status: `pushed`, `unchanged`, `not_blessed` or `failed`.
-    error: one line; empty unless `failed`, or the reason of `not_blessed`.
+    status: `pushed`, `unchanged`, `not_blessed`, `withdrawn` or `failed`.
+    error: one line; empty unless `failed`, or the reason of `not_blessed` or `withdrawn`.
     components: `[{"name": str, "seconds": float, "cached": bool}]`, in the order they ran.
     examples: `{"train": int, "eval": int, "quarantined": int}`, null what is not known.
     metrics, baseline_metrics: `{metric: float}` on the whole eval split, or null.
@@ -24,6 +24,7 @@ from runner.nodes import NodeResult
 SUMMARY_FILE = "summary.json"
 REPORT_FILE = "report.html"
 _METRICS_FILE = "metrics.json"
+_HELD_BACK = ("not_blessed", "withdrawn")
 
 
 def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[st
     status = "failed" if failed or missing else pushed("push_state")
     return {
         "status": status,
-        "error": _error(failed, missing) or (pushed("reason") if status == "not_blessed" else ""),
+        "error": _error(failed, missing) or (pushed("reason") if status in _HELD_BACK else ""),
         "components": [
             {
                 "name": result.name,

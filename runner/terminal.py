@@ -14,6 +14,7 @@ _VERDICTS = {
     "pushed": "[green]pushed[/]: version {pushed_version} is in {pushed_path}",
     "unchanged": "[green]unchanged[/]: version {pushed_version}, the very same model, stays",
     "not_blessed": "[yellow]not blessed[/]: nothing was pushed ({error})",
+    "withdrawn": "[yellow]withdrawn[/]: nothing was pushed ({error})",
     "failed": "[red]failed[/]: {error}",
 }
 _NAME_WIDTH = 18

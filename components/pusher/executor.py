@@ -13,9 +13,10 @@ from components.model_artifact import serving_model
 from components.pusher.config import PushConfig
 from components.served import open_place
 from components.serving_folder import ServedVersion
+from components.withdrawn import explain_withdrawn
 from serving.warmup import write_warmup_requests
 
-PushState = Literal["pushed", "unchanged", "not_blessed"]
+PushState = Literal["pushed", "unchanged", "not_blessed", "withdrawn"]
 
 
 class Executor(base_executor.BaseExecutor):
@@ -37,8 +38,13 @@ class Executor(base_executor.BaseExecutor):
             _mark(pushed, "not_blessed", served, refusal)
             return
         model = serving_model(input_dict["model"])
-        if served and place.digest(served) == model_digest(model):
+        digest = model_digest(model)
+        if served and place.digest(served) == digest:
             _mark(pushed, "unchanged", served, f"version {served.version} is this very model")
+            return
+        withdrawn = place.withdrawn().get(digest)
+        if withdrawn:
+            _mark(pushed, "withdrawn", served, explain_withdrawn(push.destination, withdrawn))
             return
         images = read_images(
             input_dict["examples"], "eval", max(push.warmup_batch_sizes, default=0)

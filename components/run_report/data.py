@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-State = Literal["pushed", "unchanged", "not_blessed", "unknown"]
+State = Literal["pushed", "unchanged", "not_blessed", "withdrawn", "unknown"]
 Metrics = Mapping[str, float | None]
 
 

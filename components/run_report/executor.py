@@ -117,12 +117,16 @@ def read_verdict(inputs: Inputs, evaluation: Evaluation | None) -> Verdict:
         state=cast(State, state),
         version=pushed.get_int_custom_property("pushed_version"),
         destination=pushed.get_string_custom_property("pushed_destination"),
-        reasons=_reasons(inputs, pushed, evaluation) if state == "not_blessed" else (),
+        reasons=_reasons(inputs, pushed, evaluation, state),
     )
 
 
-def _reasons(inputs: Inputs, pushed: Artifact, evaluation: Evaluation | None) -> tuple[str, ...]:
+def _reasons(
+    inputs: Inputs, pushed: Artifact, evaluation: Evaluation | None, state: str
+) -> tuple[str, ...]:
     """The gate's failures and ServingCheck's; Pusher's own line where neither is known."""
+    if state != "not_blessed":
+        return (pushed.get_string_custom_property("reason"),) if state == "withdrawn" else ()
     reasons = [explain_failure(failure) for failure in evaluation.failures] if evaluation else []
     for check in inputs.get("infra_blessing") or ():
         if check.get_int_custom_property("blessed") != 1:

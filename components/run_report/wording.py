@@ -14,6 +14,7 @@ HEADLINES: Final[dict[State, str]] = {
     "pushed": "Pushed",
     "unchanged": "Unchanged",
     "not_blessed": "Not blessed",
+    "withdrawn": "Withdrawn",
     "unknown": "No verdict",
 }
 
@@ -43,7 +44,7 @@ def explain_verdict(verdict: Verdict) -> str:
         return f"The model is served as version {verdict.version}."
     if verdict.state == "unchanged":
         return f"Version {verdict.version}, already served, is this very model: nothing was pushed."
-    if verdict.state == "not_blessed":
+    if verdict.state in ("not_blessed", "withdrawn"):
         kept = f"Version {verdict.version} stays in service." if verdict.version else ""
         return f"Nothing was pushed. {kept}".strip()
     return "The run has no Pusher, so the model was neither pushed nor refused."

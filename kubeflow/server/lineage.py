@@ -25,7 +25,7 @@ class Push(NamedTuple):
     """The properties of Pusher's artifact.
 
     Attributes:
-        state: `pushed`, `unchanged` or `not_blessed`.
+        state: `pushed`, `unchanged`, `not_blessed` or `withdrawn`.
         reason: Why nothing was pushed; may be empty.
         version: Version that is served now, 0 where there is none.
         destination: Where it is; may be empty.

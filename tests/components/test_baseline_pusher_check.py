@@ -1,6 +1,7 @@
 """BaselineModel, ServingCheck and Pusher on a real model, executor by executor."""
 
 import json
+import shutil
 
 import pytest
 import tensorflow as tf
@@ -82,6 +83,31 @@ def test_a_blessed_model_is_pushed_with_warm_up_requests_then_unchanged(push, tm
     assert second.get_string_custom_property("push_state") == "unchanged"
     assert second.get_int_custom_property("pushed_version") == version
     assert second.get_int_custom_property("pushed") == 0
+
+
+def test_a_withdrawn_model_is_not_pushed_again_and_the_one_before_is_the_baseline(
+    push, tmp_path, model
+):
+    serving = tmp_path / "serving"
+    before = push().get_int_custom_property("pushed_version")
+    # Another model under the first number; the candidate is then pushed as the second.
+    (serving / str(before) / "saved_model.pb").write_bytes(b"another graph")
+    version = push().get_int_custom_property("pushed_version")
+    (serving / str(version)).rename(serving / f".{version}.withdrawn")
+    for _ in range(2):
+        held = push()
+        assert held.get_string_custom_property("push_state") == "withdrawn"
+        assert held.get_int_custom_property("pushed") == 0
+        assert held.get_int_custom_property("pushed_version") == before
+        reason = held.get_string_custom_property("reason")
+        assert f"version {version}, withdrawn" in reason
+        assert f"{serving}/.withdrawn/{version}" in reason
+    baseline = run_baseline(tmp_path / "baseline", serving)
+    assert baseline.get_int_custom_property("served_version") == before
+    shutil.rmtree(serving / f".{version}.withdrawn")
+    assert push().get_string_custom_property("push_state") == "withdrawn"
+    (serving / ".withdrawn" / str(version)).unlink()
+    assert push().get_string_custom_property("push_state") == "pushed"
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,22 @@ def test_a_worse_model_does_not_replace_a_better_one(workspace, first):
     assert not cached(worse)["Trainer"]
 
 
+def test_a_withdrawn_model_is_not_pushed_again_until_somebody_says_so(workspace, first):
+    version = first["pushed_version"]
+    withdrawn = workspace.serving / f".{version}.withdrawn"
+    (workspace.serving / str(version)).rename(withdrawn)
+    held = run(workspace)
+    assert held["status"] == "withdrawn"
+    assert exit_code(held["status"]) == 4
+    assert str(withdrawn) in held["error"]
+    assert workspace.versions() == []
+    assert cached(held)["Trainer"]
+    page = (workspace.runs / "small" / "latest" / "report.html").read_text()
+    assert "Withdrawn" in page and str(withdrawn) in page
+    withdrawn.rename(workspace.serving / str(version))
+    assert run(workspace)["status"] == "unchanged"
+
+
 def test_an_emptied_serving_folder_is_filled_again(workspace, first):
     digest = model_digest(workspace.serving / str(first["pushed_version"]))
     shutil.rmtree(workspace.serving)

@@ -220,6 +220,11 @@ def test_a_run_that_fails_or_is_cancelled_is_1(double, recipe, capsys, state):
             3,
             "not blessed: nothing was pushed (Evaluator: too low)",
         ),
+        (
+            {"push_state": "withdrawn", "reason": "version 9 was"},
+            4,
+            "withdrawn: nothing was pushed (version 9 was)",
+        ),
         ({"push_state": "unchanged", "pushed_version": 7}, 0, "unchanged: version 7 is served"),
         (
             {"examples_train": 1},

@@ -77,7 +77,8 @@ def test_a_node_that_failed_or_never_ran_makes_the_run_fail(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("state", "code"), [("pushed", 0), ("unchanged", 0), ("failed", 1), ("not_blessed", 3)]
+    ("state", "code"),
+    [("pushed", 0), ("unchanged", 0), ("failed", 1), ("not_blessed", 3), ("withdrawn", 4)],
 )
 def test_exit_codes(state, code):
     assert exit_code(state) == code
@@ -104,6 +105,17 @@ def test_a_session_writes_shows_and_points_to_the_latest(tmp_path):
     assert "accuracy     0.9000    0.8000  +0.1000" in lines
     assert "verdict   not blessed: nothing was pushed (poor [bold])" in lines
     assert not any("auc" in line for line in lines)
+
+
+def test_a_withdrawn_model_has_a_verdict_with_the_remedy(tmp_path):
+    results = node_results(tmp_path, "withdrawn")
+    (pushed,) = results[2].outputs["pushed_model"]
+    pushed.set_string_custom_property("reason", "version 9 was")
+    summary = summarize(results, NODES)
+    assert (summary["status"], summary["error"]) == ("withdrawn", "version 9 was")
+    stream = io.StringIO()
+    Terminal(stream).summary(summary, {})
+    assert "verdict   withdrawn: nothing was pushed (version 9 was)" in stream.getvalue()
 
 
 def test_a_second_run_moves_the_pointer(tmp_path):

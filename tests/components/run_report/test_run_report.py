@@ -124,6 +124,14 @@ def test_a_state_from_the_future_is_no_verdict(inputs, tmp_path):
     assert read_verdict({**inputs, "pushed_model": pushed}, None).state == "unknown"
 
 
+def test_a_withdrawn_model_is_explained(inputs, tmp_path):
+    pushed = artifact(
+        standard_artifacts.PushedModel, tmp_path, push_state="withdrawn", reason="remove the note"
+    )
+    verdict = read_verdict({**inputs, "pushed_model": pushed}, None)
+    assert (verdict.state, verdict.reasons) == ("withdrawn", ("remove the note",))
+
+
 @pytest.mark.parametrize("name", ["examples", "model", "evaluation", "pushed_model"])
 def test_no_missing_input_is_fatal(inputs, name):
     data = collect({key: inputs[key] for key in inputs if key != name}, "digits", "{}")

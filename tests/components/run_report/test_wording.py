@@ -33,6 +33,7 @@ def test_failures_in_words(failure, sentence):
         (Verdict("pushed", 7), "served as version 7"),
         (Verdict("unchanged", 7), "Version 7, already served"),
         (Verdict("not_blessed", 7), "Nothing was pushed. Version 7 stays in service."),
+        (Verdict("withdrawn", 7), "Nothing was pushed. Version 7 stays in service."),
         (Verdict("unknown"), "no Pusher"),
     ],
 )
