@@ -8,9 +8,11 @@ Exit codes: 0 pushed or unchanged, 1 failed, 2 bad configuration or data locatio
 """
 
 import argparse
+import functools
 import logging
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from components.errors import ComponentError
 from components.image_example_gen.check import check
 from components.image_example_gen.fingerprint import fingerprint
+from components.object_store import is_uri
 from components.served import served_version
 from config import ConfigError, Recipe, load_recipe
+from runner.disk import Disk, explain_full_disk
+from runner.failure import FailedRun, FailurePage
 from runner.interpreter import importing, leave
+from runner.interruption import interruptible, is_interrupted
 from runner.session import (
     RunError,
     RunPlace,
@@ -37,6 +43,8 @@ if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
     from tfx.orchestration.pipeline import Pipeline
     from tfx.types.channel import BaseChannel
+
+    from runner.local import Explain
 
 CONFIG_VARIABLE = "DARKROOM_CONFIG"
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs" / "digits.yaml"
@@ -227,29 +235,75 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
 
     Raises:
         ComponentError: The data or the push destination cannot be used; nothing was written.
-        RunError: The run cannot be started.
+        KeyboardInterrupt: The process was told to stop before the run began.
+        RunError: The run cannot be started, or its summary cannot be written.
     """
     overview = check(recipe.data)
     state = InputState(fingerprint(recipe.data), served_version(recipe.push.destination))
-    with open_place(recipe.runs_folder.resolve() / recipe.name) as place:
-        with captured(place, verbose) as terminal:
-            facts = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
-            session = RunSession(place, terminal, facts)
-            session.started(overview.rows, len(overview.images_by_label))
-            try:
-                ran = _run_nodes(recipe, state, place, session)
-            except KeyboardInterrupt:
-                return session.finish("interrupted; the next run goes on from the nodes that ended")
-            except Exception as error:
-                logging.exception("the run stopped outside of any node")
-                return session.finish(f"{type(error).__name__}: {error}".splitlines()[0])
-            if ran:
-                return session.finish()
-        discard_log(place)
-    return None
+    home = recipe.runs_folder.resolve() / recipe.name
+    explain = functools.partial(explain_full_disk, disks=_disks(recipe, home))
+    try:
+        with open_place(home) as place:
+            with captured(place, verbose) as terminal:
+                session = _open_session(recipe, config_path, place, terminal)
+                session.started(overview.rows, len(overview.images_by_label))
+                summary = _run_session(recipe, state, place, session, explain)
+            if summary is None:
+                discard_log(place)
+            return summary
+    except OSError as error:
+        # Not even the summary could be written.
+        raise RunError(explain(error) or f"{type(error).__name__}: {error}") from error
 
 
-def _run_nodes(recipe: Recipe, state: InputState, place: RunPlace, session: RunSession) -> bool:
+def _open_session(
+    recipe: Recipe, config_path: str, place: RunPlace, terminal: Terminal
+) -> RunSession:
+    facts = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
+    return RunSession(place, terminal, facts, failure_page(recipe))
+
+
+def _run_session(
+    recipe: Recipe, state: InputState, place: RunPlace, session: RunSession, explain: "Explain"
+) -> dict[str, Any] | None:
+    try:
+        ran = _run_nodes(recipe, state, place, session, explain)
+    except (Exception, KeyboardInterrupt) as error:
+        # Some libraries take an interrupt of their import for an error.
+        if isinstance(error, KeyboardInterrupt) or is_interrupted():
+            return session.finish("interrupted; the next run goes on from the nodes that ended")
+        logging.exception("the run stopped outside of any node")
+        reason = explain(error) or f"{type(error).__name__}: {error}".splitlines()[0]
+        return session.finish(reason, traceback.format_exc())
+    return session.finish() if ran else None
+
+
+def failure_page(recipe: Recipe) -> FailurePage:
+    """What makes the report of a run of this recipe that does not get as far as RunReport."""
+
+    def make(failed: FailedRun) -> str:
+        # Imports TFX, which is here already where a node has run.
+        from components.run_report.failure import render_failure
+
+        return render_failure(failed, recipe.name, recipe.model_dump_json())
+
+    return make
+
+
+def _disks(recipe: Recipe, home: Path) -> tuple[Disk, ...]:
+    """Where a run writes; of those on one disk, the first is named."""
+    larger = "to a folder on a larger disk"
+    disks = [Disk("runs_folder", home, f"set runs_folder {larger}")]
+    if not is_uri(recipe.push.destination):
+        folder = Path(recipe.push.destination)
+        disks.append(Disk("push.destination", folder, f"set push.destination {larger}", named=True))
+    temporary = Path(tempfile.gettempdir())
+    return (*disks, Disk("temporary files", temporary, f"set TMPDIR {larger}"))
+
+
+def _run_nodes(
+    recipe: Recipe, state: InputState, place: RunPlace, session: RunSession, explain: "Explain"
+) -> bool:
     """Whether anything ran: the `tfx pipeline` commands stub the runner out."""
     with importing():
         from absl import logging as absl_logging
@@ -261,7 +315,7 @@ def _run_nodes(recipe: Recipe, state: InputState, place: RunPlace, session: RunS
     with importing():
         pipeline = create_pipeline(recipe, state, str(place.artifacts), str(place.metadata))
     session.expect([node.id for node in pipeline.components])
-    runner = ProgressRunner(place.run_id, UNCACHED_NODES, session.node_ended)
+    runner = ProgressRunner(place.run_id, UNCACHED_NODES, session.node_ended, explain)
     runner.run(pipeline)
     return runner.ran
 
@@ -271,12 +325,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     config_path = options.config or os.environ.get(CONFIG_VARIABLE) or str(DEFAULT_CONFIG)
     try:
-        summary = run(load_recipe(Path(config_path)), config_path, options.verbose)
+        with interruptible():
+            summary = run(load_recipe(Path(config_path)), config_path, options.verbose)
     except (ConfigError, ComponentError) as error:
         return _refuse(error, options.verbose, EXIT_BAD_CONFIG)
     except (RunError, OSError) as error:
-        # The summary itself could not be written, on a full disk for one.
         return _refuse(error, options.verbose, EXIT_FAILED)
+    except KeyboardInterrupt:
+        stopped = RunError("interrupted before the run began; nothing was written")
+        return _refuse(stopped, options.verbose, EXIT_FAILED)
     return exit_code(summary["status"]) if summary else 0
 
 

@@ -4,6 +4,8 @@
 resolve; so its loop over the nodes is written again here, on the same launcher.
 """
 
+import functools
+import logging
 import time
 import traceback
 from collections.abc import Callable, Collection
@@ -13,11 +15,15 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import constants
 from tfx.orchestration import metadata
 from tfx.orchestration.local import local_dag_runner, runner_utils
-from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable import launcher, outputs_utils, runtime_parameter_utils
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
+from runner.disk import DiskFullError
+from runner.interruption import is_interrupted
 from runner.nodes import NodeResult, NodeState
+
+Explain = Callable[[BaseException], str]
 
 _STATES: dict[int, NodeState] = {
     metadata_store_pb2.Execution.COMPLETE: "run",
@@ -32,6 +38,7 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
         run_id: Name of the run in ML Metadata.
         uncached: Ids of the nodes that must never come from the cache.
         on_end: Called with a node's result.
+        explain: Words for the user about what a node raised; empty: the error's own.
     """
 
     def __init__(
@@ -39,11 +46,13 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
         run_id: str,
         uncached: Collection[str],
         on_end: Callable[[NodeResult], None],
+        explain: Explain = lambda error: "",
     ):
         super().__init__()
         self._run_id = run_id
         self._uncached = frozenset(uncached)
         self._on_end = on_end
+        self._explain = explain
         self.ran = False
         """Whether the pipeline was run: the `tfx pipeline` commands only look at it."""
 
@@ -59,6 +68,7 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
             run_options: Not supported.
 
         Raises:
+            KeyboardInterrupt: The process was told to stop; the node that ran has been cleaned up.
             ValueError: `run_options` is given.
         """
         if run_options is not None:
@@ -69,6 +79,8 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
         for node in pipeline.nodes:
             result = self._run_node(pipeline, node.pipeline_node)
             self._on_end(result)
+            if is_interrupted() or result.state == "interrupted":
+                raise KeyboardInterrupt
             if result.state == "failed":
                 return
 
@@ -79,20 +91,68 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
         started = time.perf_counter()
         connection = _connection(pipeline)
         try:
-            info = _launcher(pipeline, node, connection).launch()
-        except Exception as error:  # Executors may raise anything.
-            traceback.print_exc()
-            return NodeResult(
-                name,
-                time.perf_counter() - started,
-                "failed",
-                _first_line(error),
-                trace=traceback.format_exc(),
-            )
+            info = _launcher(pipeline, node, connection, self._explain).launch()
+        except (Exception, KeyboardInterrupt) as error:  # Executors may raise anything.
+            return self._failure(name, time.perf_counter() - started, error)
         seconds = time.perf_counter() - started
         if info is None:
             return NodeResult(name, seconds, "failed", "its inputs are not there")
         return _final_result(connection, name, seconds, info.execution_id)
+
+    def _failure(self, name: str, seconds: float, error: BaseException) -> NodeResult:
+        if is_interrupted() or isinstance(error, KeyboardInterrupt | _Interrupted):
+            return NodeResult(name, seconds, "interrupted", "interrupted")
+        logging.error("%s failed", name, exc_info=error)
+        words = self._explain(error) or _first_line(error)
+        trace = "".join(traceback.format_exception(error))
+        return NodeResult(name, seconds, "failed", words, trace=trace)
+
+
+class _Interrupted(Exception):
+    """The interrupt of a node, as an error: TFX cleans up after nothing else."""
+
+
+class _Launcher(launcher.Launcher):
+    """TFX's, with two more cases of cleaning up.
+
+    Args:
+        explain: Words for an error, asked before the node's outputs are removed; may be empty.
+    """
+
+    def __init__(self, explain: Explain, **arguments: Any):
+        super().__init__(**arguments)
+        self._explain = explain
+
+    def _run_executor(self, execution_info: Any) -> Any:
+        operator = self._executor_operator
+        operator.run_executor = functools.partial(self._work, operator.run_executor)
+        return super()._run_executor(execution_info)
+
+    def _work(self, work: Callable[[Any], Any], execution_info: Any) -> Any:
+        try:
+            return work(execution_info)
+        except KeyboardInterrupt as interrupt:
+            raise _Interrupted from interrupt
+        except Exception as error:
+            words = self._explain(error)
+            if words:
+                raise DiskFullError(words) from error
+            raise
+
+    def _publish_successful_execution(
+        self, execution_id: int, contexts: Any, output_dict: Any, executor_output: Any
+    ) -> None:
+        """Outputs that ML Metadata does not know, on a full disk for one, are of no use."""
+        try:
+            super()._publish_successful_execution(
+                execution_id, contexts, output_dict, executor_output
+            )
+        except Exception:
+            with self._mlmd_connection as handle:
+                (execution,) = handle.store.get_executions_by_id([execution_id])
+            if execution.last_known_state not in _STATES:
+                outputs_utils.remove_output_dirs(output_dict)
+            raise
 
 
 def _connection(pipeline: Any) -> metadata.Metadata:
@@ -101,10 +161,13 @@ def _connection(pipeline: Any) -> metadata.Metadata:
     return metadata.Metadata(getattr(connection, connection.WhichOneof("connection_config")))
 
 
-def _launcher(pipeline: Any, node: Any, connection: metadata.Metadata) -> launcher.Launcher:
+def _launcher(
+    pipeline: Any, node: Any, connection: metadata.Metadata, explain: Explain
+) -> _Launcher:
     deployment = runner_utils.extract_local_deployment_config(pipeline)
     name = node.node_info.id
-    return launcher.Launcher(
+    return _Launcher(
+        explain,
         pipeline_node=node,
         mlmd_connection=connection,
         pipeline_info=pipeline.pipeline_info,
@@ -125,6 +188,6 @@ def _final_result(
     return NodeResult(name, seconds, state, error, {key: list(v) for key, v in outputs.items()})
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

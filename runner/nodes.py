@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from tfx.types.artifact import Artifact
 
-NodeState = Literal["run", "cached", "failed"]
+NodeState = Literal["run", "cached", "failed", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class NodeResult:
     Attributes:
         name: The node's id in the DAG.
         seconds: Wall-clock time of driver, executor and publisher.
-        state: As ML Metadata has it in the end.
+        state: As ML Metadata has it in the end, but for `interrupted`, which is a failure there.
         error: What went wrong, in one line; empty otherwise.
         outputs: Output artifacts by output key.
         trace: Where the error came from, for those who ask; empty otherwise.

@@ -34,11 +34,23 @@ def logged_to(path: Path) -> Iterator[TextIO]:
         with terminal, _logging(sys.__stderr__):
             yield terminal
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush_or_drop()
         for descriptor, target in zip(saved, (1, 2), strict=True):
             os.dup2(descriptor, target)
             os.close(descriptor)
+
+
+def _flush_or_drop() -> None:
+    """What a full disk does not take must not come out on the terminal instead."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+            os.dup2(nowhere.fileno(), 2)
+        sys.stdout.flush()
+        sys.stderr.flush()
 
 
 @contextlib.contextmanager

@@ -2,15 +2,25 @@
 
 import contextlib
 import fcntl
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runner.failure import FailedRun, FailurePage, read_tail
+from runner.interruption import uninterrupted
 from runner.nodes import NodeResult
 from runner.output import logged_to, progress_to
-from runner.summary import copy_report, summarize, write_summary
+from runner.summary import (
+    REPORT_FILE,
+    SUMMARY_FILE,
+    copy_report,
+    replace_text,
+    summarize,
+    write_summary,
+)
 from runner.terminal import ProgressHandler, Terminal
 
 LOG_FILE = "run.log"
@@ -119,9 +129,17 @@ class RunSession:
         place: Where to write.
         terminal: Where to show.
         facts: What goes into the summary as it is: `config`, `recipe`.
+        failure_page: Makes the report of a run that did not get as far as its own.
     """
 
-    def __init__(self, place: RunPlace, terminal: Terminal, facts: Mapping[str, Any]):
+    def __init__(
+        self,
+        place: RunPlace,
+        terminal: Terminal,
+        facts: Mapping[str, Any],
+        failure_page: FailurePage | None = None,
+    ):
+        self._failure_page = failure_page
         self._place = place
         self._terminal = terminal
         self._facts = facts
@@ -141,29 +159,74 @@ class RunSession:
         self._results.append(result)
         self._terminal.node_ended(result)
 
-    def finish(self, error: str = "") -> dict[str, Any]:
-        """Writes `summary.json`, with what is known, and shows it.
+    def finish(self, error: str = "", trace: str = "") -> dict[str, Any]:
+        """Writes `summary.json`, with what is known, and the report, and shows where they are.
 
         Args:
             error: What stopped the run outside of any node.
+            trace: Where that came from.
 
         Returns:
             The summary.
+
+        Raises:
+            OSError: The summary cannot be written; the verdict has been shown.
         """
-        summary = summarize(self._results, self._expected)
-        if error:
-            summary |= {"status": "failed", "error": error}
-        report = copy_report(self._place.folder, self._results)
-        summary = {
-            "run_id": self._place.run_id,
-            **self._facts,
-            **summary,
-            "report": str(report) if report else None,
-        }
-        path = write_summary(self._place.folder, summary)
-        places = {"report": summary["report"], "summary": str(path), "log": str(self._log)}
-        self._terminal.summary(summary, {name: at for name, at in places.items() if at})
+        with uninterrupted():
+            summary = {"run_id": self._place.run_id, **self._facts}
+            summary |= summarize(self._results, self._expected)
+            if error:
+                summary |= {"status": "failed", "error": error}
+            summary["report"] = self._report(summary, trace)
+            try:
+                self._write(summary)
+            finally:
+                self._show(summary)
         return summary
+
+    def _write(self, summary: dict[str, Any]) -> None:
+        """The report gives way where there is no room for both."""
+        try:
+            write_summary(self._place.folder, summary)
+        except OSError:
+            if not summary["report"]:
+                raise
+            Path(summary["report"]).unlink()
+            summary["report"] = None
+            write_summary(self._place.folder, summary)
+
+    def _report(self, summary: Mapping[str, Any], trace: str) -> str | None:
+        """Path of the page, RunReport's or one about the failure; it never fails the run."""
+        page = self._place.folder / REPORT_FILE
+        try:
+            if copy_report(self._place.folder, self._results):
+                return str(page)
+            if summary["status"] == "failed" and self._failure_page:
+                replace_text(page, self._failure_page(self._failed_run(summary["error"], trace)))
+                return str(page)
+        except Exception:
+            logging.exception("the report could not be made")
+        return None
+
+    def _failed_run(self, error: str, trace: str) -> FailedRun:
+        traces = (result.trace for result in reversed(self._results) if result.trace)
+        return FailedRun(
+            self._place.run_id,
+            error,
+            tuple(self._results),
+            tuple(self._expected),
+            trace or next(traces, ""),
+            read_tail(self._log),
+        )
+
+    def _show(self, summary: Mapping[str, Any]) -> None:
+        places = {
+            "report": summary["report"],
+            "summary": self._place.folder / SUMMARY_FILE,
+            "log": self._log,
+        }
+        there = {name: str(at) for name, at in places.items() if at and Path(at).is_file()}
+        self._terminal.summary(summary, there)
 
     @property
     def _log(self) -> Path:

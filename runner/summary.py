@@ -14,7 +14,6 @@ Schema:
 
 import json
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -84,18 +83,24 @@ def write_summary(folder: Path, summary: dict[str, Any]) -> Path:
 def replace_text(path: Path, text: str) -> None:
     """Writes a file beside its place and renames it, so that no reader sees half of it."""
     partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def copy_report(folder: Path, results: Sequence[NodeResult]) -> Path | None:
     """Copies the page that RunReport wrote into the run's folder."""
     for result in results:
         for artifact in result.outputs.get("report", ()):
-            return Path(shutil.copyfile(Path(artifact.uri) / "index.html", folder / REPORT_FILE))
+            page = folder / REPORT_FILE
+            replace_text(page, (Path(artifact.uri) / "index.html").read_text(encoding="utf-8"))
+            return page
     return None
 
 

@@ -17,6 +17,12 @@ _VERDICTS = {
     "withdrawn": "[yellow]withdrawn[/]: nothing was pushed ({error})",
     "failed": "[red]failed[/]: {error}",
 }
+_MARKS = {
+    "run": "",
+    "cached": "cached",
+    "failed": "[red]failed[/]",
+    "interrupted": "[yellow]interrupted[/]",
+}
 _NAME_WIDTH = 18
 
 
@@ -38,7 +44,7 @@ class Terminal:
 
     def node_ended(self, result: NodeResult) -> None:
         """Prints a node's name, seconds and whether it came from the cache."""
-        mark = {"run": "", "cached": "cached", "failed": "[red]failed[/]"}[result.state]
+        mark = _MARKS[result.state]
         self._console.print(f"{result.name:<{_NAME_WIDTH}}{result.seconds:7.1f} s  {mark}".rstrip())
         if result.trace and self._verbose:
             self.say(result.trace.rstrip())

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-State = Literal["pushed", "unchanged", "not_blessed", "withdrawn", "unknown"]
+State = Literal["pushed", "unchanged", "not_blessed", "withdrawn", "failed", "unknown"]
 Metrics = Mapping[str, float | None]
 
 
@@ -13,10 +13,10 @@ class Verdict:
     """How the run ended.
 
     Args:
-        state: What Pusher did; `unknown` without a Pusher.
+        state: What Pusher did; `failed` where the run ended early, `unknown` without a Pusher.
         version: Version that is served now, 0 for none.
         destination: Where that version is.
-        reasons: Why nothing was pushed, a sentence each.
+        reasons: Why nothing was pushed, or what stopped the run, a sentence each.
     """
 
     state: State
@@ -204,6 +204,36 @@ class Mistakes:
 
 
 @dataclass(frozen=True)
+class NodeRow:
+    """A node of a run that ended early.
+
+    Args:
+        name: Its id in the DAG.
+        state: `run`, `cached`, `failed`, `interrupted` or `not run`.
+        seconds: How long it took; None where it did not run.
+    """
+
+    name: str
+    state: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What is known of the end of a run that ended early.
+
+    Args:
+        nodes: All nodes, in the order they run.
+        trace: The last lines of the error's trace.
+        log: The last lines of the log.
+    """
+
+    nodes: tuple[NodeRow, ...]
+    trace: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportData:
     """All that the page shows; None for a section whose input was not given.
 
@@ -217,6 +247,7 @@ class ReportData:
         mistakes: Pictures of wrong answers.
         recipe: The recipe as text.
         problems: Sections that could not be made, a sentence each.
+        stop: The end of a run that ended early; sections that it did not get to are left out.
     """
 
     pipeline: str
@@ -228,3 +259,4 @@ class ReportData:
     mistakes: Mistakes | None = None
     recipe: str = ""
     problems: tuple[str, ...] = ()
+    stop: Stop | None = None

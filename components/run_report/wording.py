@@ -15,6 +15,7 @@ HEADLINES: Final[dict[State, str]] = {
     "unchanged": "Unchanged",
     "not_blessed": "Not blessed",
     "withdrawn": "Withdrawn",
+    "failed": "Failed",
     "unknown": "No verdict",
 }
 
@@ -47,6 +48,9 @@ def explain_verdict(verdict: Verdict) -> str:
     if verdict.state in ("not_blessed", "withdrawn"):
         kept = f"Version {verdict.version} stays in service." if verdict.version else ""
         return f"Nothing was pushed. {kept}".strip()
+    if verdict.state == "failed":
+        pushed = f"The model had been pushed as version {verdict.version} before that."
+        return f"The run ended early. {pushed if verdict.version else 'Nothing was pushed.'}"
     return "The run has no Pusher, so the model was neither pushed nor refused."
 
 

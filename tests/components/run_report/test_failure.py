@@ -1,0 +1,96 @@
+"""The page about a run that ended early."""
+
+import json
+from types import SimpleNamespace
+
+from tfx.types import standard_artifacts
+
+from components.artifacts import Quarantine
+from components.run_report.failure import INPUTS, clean, render_failure
+from pipeline import InputState, create_pipeline
+from runner.failure import FailedRun
+from runner.nodes import NodeResult
+from tests.components.run_report.pages import Page
+from tests.components.run_report.test_run_report import artifact
+from tests.workspace import Workspace
+
+NODES = ("ImageExampleGen", "ExampleValidator", "DataGate", "Trainer", "Pusher")
+HOSTILE = "<script>alert('&')</script>"
+
+
+def quarantine(folder):
+    folder.mkdir()
+    summary = {"rows": 9, "quarantined": 4, "reasons": {"not_an_image": 4}}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    row = {"row": 3, "image_path": HOSTILE, "label": "x", "reason": "not_an_image", "detail": ""}
+    (folder / "quarantine.jsonl").write_text(json.dumps(row) + "\n")
+    return artifact(Quarantine, folder, quarantined=4)
+
+
+def failed_run(results, error="DataGate: too many", trace="", log=()):
+    return FailedRun("a run", error, tuple(results), NODES, trace, tuple(log))
+
+
+def test_the_page_says_where_and_why_it_ended_and_shows_the_data(tmp_path):
+    results = [
+        NodeResult(
+            "ImageExampleGen", 1.0, "cached", outputs={"quarantine": quarantine(tmp_path / "q")}
+        ),
+        NodeResult("ExampleValidator", 1.0, "run"),
+        NodeResult("DataGate", 0.25, "failed", "too many"),
+    ]
+    trace = "\n".join(f"frame {number}" for number in range(100)) + f"\n{HOSTILE}"
+    html = render_failure(failed_run(results, trace=trace, log=[HOSTILE, "last"]), "small", "{}")
+    page = Page(html)
+    text = " ".join(page.text.split())
+    assert "Failed" in text and "The run ended early. Nothing was pushed." in text
+    assert "DataGate: too many" in text
+    assert "9 rows in: 5 became examples, 4 (44.44 %) are in quarantine" in text
+    assert "DataGate failed 0.2 s" in text and "Trainer not run Pusher not run" in text
+    assert "frame 99" in text and "frame 50" not in text
+    assert "Learning curves" not in text and "Confusion matrix" not in text
+    assert "<script" not in html
+    assert text.count(HOSTILE) == 3
+    assert page.addresses == ["data:,"]
+
+
+def test_a_model_that_was_pushed_before_is_named(tmp_path):
+    pushed = artifact(
+        standard_artifacts.PushedModel, tmp_path, push_state="pushed", pushed_version=7
+    )
+    results = [
+        NodeResult("Pusher", 1.0, "run", outputs={"pushed_model": pushed}),
+        NodeResult("RunReport", 1.0, "failed", "no room"),
+    ]
+    assert "pushed as version 7 before that" in render_failure(failed_run(results), "small", "{}")
+
+
+def test_what_a_node_left_in_a_mess_is_a_problem_and_no_failure(tmp_path):
+    results = [
+        NodeResult(
+            "ImageExampleGen", 1.0, "run", outputs={"quarantine": artifact(Quarantine, tmp_path)}
+        )
+    ]
+    assert "No quarantine: FileNotFoundError" in render_failure(failed_run(results), "small", "{}")
+
+
+def test_a_run_of_which_nothing_is_known_has_a_page():
+    nothing = SimpleNamespace(run_id="r", error="e", results=(), expected=(), trace="", log=())
+    assert "The run ended early" in render_failure(nothing, "small", "not JSON")
+
+
+def test_lines_are_as_one_would_read_them():
+    lines = ["\x1b[31mred\x1b[0m", "1/9\r2/9\r", "a\x00b\tc"]
+    assert clean(lines) == ("red", "2/9", "ab\tc")
+
+
+def test_it_reads_what_run_report_would(tmp_path):
+    recipe = Workspace(tmp_path, per_class=2).recipe()
+    nodes = create_pipeline(recipe, InputState(), str(tmp_path)).components
+    (report,) = [node for node in nodes if node.id == "RunReport"]
+    wired = {
+        key: (channel.producer_component_id, channel.output_key)
+        for key, channel in report.inputs.items()
+    }
+    assert wired.pop("model") == ("Trainer", "model")
+    assert wired == INPUTS
