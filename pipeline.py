@@ -9,12 +9,13 @@ Exit codes: 0 pushed or unchanged, 1 failed, 2 bad configuration or data locatio
 
 import argparse
 import functools
+import json
 import logging
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -259,8 +260,8 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
 def _open_session(
     recipe: Recipe, config_path: str, place: RunPlace, terminal: Terminal
 ) -> RunSession:
-    facts = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
-    return RunSession(place, terminal, facts, failure_page(recipe))
+    facts: dict[str, Any] = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
+    return RunSession(place, terminal, facts, failure_page(facts["recipe"]))
 
 
 def _run_session(
@@ -278,14 +279,18 @@ def _run_session(
     return session.finish() if ran else None
 
 
-def failure_page(recipe: Recipe) -> FailurePage:
-    """What makes the report of a run of this recipe that does not get as far as RunReport."""
+def failure_page(recipe: Mapping[str, Any]) -> FailurePage:
+    """What makes the report of a run that does not get as far as RunReport.
+
+    Args:
+        recipe: The recipe's content, as the summary has it.
+    """
 
     def make(failed: FailedRun) -> str:
         # Imports TFX, which is here already where a node has run.
         from components.run_report.failure import render_failure
 
-        return render_failure(failed, recipe.name, recipe.model_dump_json())
+        return render_failure(failed, recipe["name"], json.dumps(recipe))
 
     return make
 

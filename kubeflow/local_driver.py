@@ -24,6 +24,7 @@ from config import parse_recipe
 from kubeflow.config import NODES, to_task_name
 from kubeflow.executor_input import restore_artifacts
 from kubeflow.local import STEP_LABEL
+from pipeline import failure_page
 from runner.interpreter import leave
 from runner.nodes import NodeResult
 from runner.session import LOG_FILE, RunPlace, RunSession, captured, exit_code
@@ -91,7 +92,9 @@ class StepStream(io.TextIOBase):
         if self._step:
             said = [line for line in self._last if line.startswith(_ERROR)]
             error = said[-1].removeprefix(_ERROR) if said else reason
-            self._end(NodeResult(self._step, time.monotonic() - self._began, "failed", error))
+            seconds = time.monotonic() - self._began
+            trace = "\n".join(self._last)
+            self._end(NodeResult(self._step, seconds, "failed", error, trace=trace))
 
     def _take(self, line: str) -> None:
         if begins := _BEGINS.search(line):
@@ -142,10 +145,13 @@ def drive(settings: Mapping[str, Any]) -> int:
     """Runs the pipeline and returns the exit code."""
     place = RunPlace(Path(settings["home"]), settings["run_id"])
     terminal = Terminal(sys.stdout)
-    session = RunSession(place, terminal, settings["facts"])
+    page = failure_page(settings["facts"]["recipe"])
+    session = RunSession(place, terminal, settings["facts"], page)
     session.started(settings["rows"], settings["classes"])
     try:
         specification = _compile(settings, place)
+    except (KeyboardInterrupt, SystemExit):
+        return _end(session, "interrupted")
     except Exception as reason:
         return _end(session, f"compiling: {type(reason).__name__}: {reason}".splitlines()[0])
     tasks = specification["root"]["dag"]["tasks"]

@@ -65,18 +65,21 @@ def test_a_killed_run_loses_nothing_and_the_next_goes_on(project, workspace):
     assert len(workspace.versions()) == 1
 
 
-def test_an_interrupted_run_says_so_and_exits_with_one(project, workspace):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_so_and_exits_with_one(project, workspace, number):
     process = start(project, workspace, trainer={"head_epochs": 399})
     for line in process.stdout:
         if "epoch" in line:
             break
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
     assert "verdict   failed: interrupted" in output
     summary = workspace.summary()
     assert summary["status"] == "failed"
     assert summary["examples"]["train"] > 0
+    assert Path(summary["report"]).is_file()
+    assert not list((workspace.runs / "small" / "artifacts" / "Trainer").glob("*/*/*"))
 
 
 def test_the_terminal_shows_each_node_the_verdict_and_the_places(project, workspace):

@@ -1,5 +1,8 @@
 """A disk that is too small for each node in turn; each test goes on from the last."""
 
+import subprocess
+import sys
+
 import pytest
 
 import pipeline
@@ -59,15 +62,20 @@ def test_a_full_serving_folder_is_named_and_nothing_half_stays(workspace, capfd)
     assert not list(workspace.serving.glob("*.partial"))
 
 
-def test_no_room_at_all_is_one_line(workspace, capfd):
+def test_no_room_at_all_is_told_on_the_terminal_and_nothing_else_is(workspace):
+    recipe = workspace.write_recipe()
     filler = fill(workspace.runs)
+    command = [sys.executable, "pipeline.py", "--config", str(recipe)]
+    root = pipeline.DEFAULT_CONFIG.parent.parent
     try:
-        code, said = run(workspace, capfd)
+        ran = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     finally:
         filler.unlink()
-    assert code == 1
-    assert "runs_folder: no space left in" in said.out + said.err
-    assert said.err.count("\n") <= 1
+    assert ran.returncode == 1
+    assert "verdict   failed: BaselineModel: runs_folder: no space left in" in ran.stdout
+    assert ran.stderr.startswith("error: runs_folder: no space left in")
+    assert ran.stderr.count("\n") == 1
+    assert len(ran.stdout.splitlines()) < 10
 
 
 def test_with_room_it_goes_on_where_it_stopped(workspace, capfd):

@@ -137,3 +137,6 @@ def test_unusable_rows_above_the_limit_stop_the_run_and_are_kept(workspace, firs
     assert workspace.versions() == versions
     kept = list((workspace.runs / "small" / "artifacts").rglob("quarantine.jsonl"))
     assert any("missing/39.png" in path.read_text() for path in kept)
+    page = (workspace.runs / "small" / "latest" / "report.html").read_text()
+    assert "40 of 280 rows" in page, "what stopped it"
+    assert "missing/0.png" in page, "the quarantine"
