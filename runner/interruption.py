@@ -36,9 +36,11 @@ def interruptible() -> Iterator[None]:
         if last - before >= AGAIN_SECONDS:
             raise KeyboardInterrupt
 
-    _told.clear()
-    with _handled(interrupt):
-        yield
+    try:
+        with _handled(interrupt):
+            yield
+    finally:
+        _told.clear()
 
 
 @contextlib.contextmanager

@@ -201,7 +201,9 @@ class RunSession:
         try:
             if copy_report(self._place.folder, self._results):
                 return str(page)
-            if summary["status"] == "failed" and self._failure_page:
+            # Before the first node there is nothing to show, and what shows it is slow to import.
+            begun = self._results or trace
+            if summary["status"] == "failed" and self._failure_page and begun:
                 replace_text(page, self._failure_page(self._failed_run(summary["error"], trace)))
                 return str(page)
         except Exception:

@@ -148,6 +148,7 @@ def test_while_the_run_starts_it_leaves_a_summary(workspace, monkeypatch):
     summary = json.loads((workspace.runs / "small" / "latest" / "summary.json").read_text())
     assert summary["error"].startswith("interrupted")
     assert summary["components"] == []
+    assert not is_interrupted(), "the next run of this process"
 
 
 def test_told_again_at_once_is_told_once_and_later_is_another_time(monkeypatch):
