@@ -3,9 +3,9 @@
 Relative paths in a recipe are relative to the folder in which the command runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,6 +18,9 @@ from kubeflow.config import KubeflowConfig
 from trainer.config import TrainerConfig
 from transform import features
 from transform.config import TransformConfig
+
+_MERGE: Final = "tag:yaml.org,2002:merge"
+"""What YAML calls the key `<<`."""
 
 
 class ConfigError(Exception):
@@ -77,10 +80,11 @@ def load_recipe(path: Path) -> Recipe:
         The recipe.
 
     Raises:
-        ConfigError: The file cannot be read, is no YAML, or says something that cannot be.
+        ConfigError: The file cannot be read, is no YAML, says something twice, or something that
+            cannot be.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(
             f"--config: cannot read {str(path)!r} ({error.strerror}); give a recipe, "
@@ -94,6 +98,57 @@ def load_recipe(path: Path) -> Recipe:
             f"it holds {type(content).__name__}"
         )
     return parse_recipe(content)
+
+
+def read_yaml(text: str, within: Sequence[str] = ()) -> Any:
+    """Reads YAML in which no key is said twice; YAML's own reader drops all but the last.
+
+    Args:
+        text: One document.
+        within: Names of the sections that it stands in, for messages.
+
+    Raises:
+        ConfigError: A key is said twice in one place; a line for each.
+        yaml.YAMLError: It is no YAML.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    places = _lines_by_key(root, tuple(within))
+    repeated = sorted((lines, name) for name, lines in places if len(lines) > 1)
+    if repeated:
+        raise ConfigError("\n".join(_say_repeated(name, lines) for lines, name in repeated))
+    return yaml.safe_load(text)
+
+
+def _say_repeated(name: Sequence[str], lines: Sequence[int]) -> str:
+    times = "twice" if len(lines) == 2 else f"{len(lines)} times"
+    first, *others = [str(line) for line in dict.fromkeys(lines)]
+    where = " and ".join([f"lines {first}", *others]) if others else f"line {first}"
+    return f"{'.'.join(name)}: is said {times}, in {where}; keep the one that is meant"
+
+
+def _lines_by_key(
+    root: yaml.Node | None, within: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], list[int]]]:
+    """Each key of each mapping in the document, with its name, and the lines that it stands in."""
+    waiting = [(root, within)]
+    seen = set()
+    while waiting:
+        node, name = waiting.pop()
+        # What an alias stands for is looked at where it was written.
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += [(item, (*name, str(at))) for at, item in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[tuple[str, str], list[int]] = {}
+            for key, value in node.value:
+                waiting.append((value, (*name, str(key.value))))
+                # Several merges into one mapping are YAML's way to have several parents.
+                if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                    found = lines.setdefault((key.tag, key.value), [])
+                    found.append(key.start_mark.line + 1)
+            yield from (((*name, key), found) for (_, key), found in lines.items())
 
 
 def parse_recipe(content: dict[str, Any]) -> Recipe:
@@ -110,7 +165,8 @@ def parse_recipe(content: dict[str, Any]) -> Recipe:
 
 def _describe(error: ValidationError) -> Iterator[str]:
     for fault in error.errors():
-        field = ".".join(str(part) for part in fault["loc"])
+        below = fault.get("ctx", {}).get("below", ())
+        field = ".".join(str(part) for part in (*fault["loc"], *below))
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             yield f"{field}: unknown key; {_known_keys(fault['loc'])}"

@@ -19,15 +19,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from components.cache_key import complete_key
 from components.errors import ComponentError
 from components.image_example_gen.check import check
 from components.image_example_gen.fingerprint import fingerprint
 from components.object_store import is_uri
 from components.served import served_version
+from components.source import SourceTree
 from config import ConfigError, Recipe, load_recipe
 from runner.disk import Disk, explain_full_disk
 from runner.failure import FailedRun, FailurePage
-from runner.interpreter import importing, leave
+from runner.interpreter import importing, leave, quiet
 from runner.interruption import interruptible, is_interrupted
 from runner.session import (
     RunError,
@@ -39,6 +41,8 @@ from runner.session import (
     open_place,
 )
 from runner.terminal import Terminal
+from trainer.errors import WeightsError
+from trainer.weights_check import check_weights
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
@@ -100,15 +104,28 @@ def create_pipeline(recipe: Recipe, state: InputState, root: str, metadata: str 
 
     data = _validate_data(recipe, state)
     trained = _train(recipe, data)
+    nodes = [*data.nodes, *trained.nodes, *_judge_and_push(recipe, state, data, trained)]
+    tree = SourceTree()
+    files = files_read(recipe)
+    for node in nodes:
+        complete_key(node, tree, files.get(node.id))
     connection = ml_metadata.sqlite_metadata_connection_config(metadata) if metadata else None
     return Pipeline(
         pipeline_name=recipe.name,
         pipeline_root=root,
-        components=[*data.nodes, *trained.nodes, *_judge_and_push(recipe, state, data, trained)],
+        components=nodes,
         enable_cache=True,
         metadata_connection_config=connection,
         beam_pipeline_args=list(recipe.beam_pipeline_args),
     )
+
+
+def files_read(recipe: Recipe) -> dict[str, Path | None]:
+    """Returns the file that a node reads beside its inputs, by the node's name."""
+    return {
+        "ImportSchemaGen": recipe.validation.schema_path,
+        "Trainer": recipe.trainer.weights_file,
+    }
 
 
 def _validate_data(recipe: Recipe, state: InputState) -> _Data:
@@ -150,14 +167,12 @@ def _train(recipe: Recipe, data: _Data) -> _Trained:
     from tfx.components.transform.component import Transform
     from tfx.proto import trainer_pb2
 
-    from components.fingerprint import source_fingerprint
-
     section = recipe.transform.model_dump(mode="json")
     transform = Transform(
         data.examples,
         data.schema,
         preprocessing_fn="transform.preprocessing.preprocessing_fn",
-        custom_config={"transform": section, "source": source_fingerprint("transform")},
+        custom_config={"transform": section},
         # They would count and sample every image's bytes, before and after.
         disable_statistics=True,
     )
@@ -169,11 +184,7 @@ def _train(recipe: Recipe, data: _Data) -> _Trained:
         run_fn="trainer.run.run_fn",
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
-        custom_config={
-            "trainer": recipe.trainer.model_dump(mode="json"),
-            "transform": section,
-            "source": source_fingerprint("trainer", "serving/signatures.py", "transform"),
-        },
+        custom_config={"trainer": recipe.trainer.model_dump(mode="json"), "transform": section},
     )
     return _Trained(
         trainer.outputs["model"],
@@ -236,10 +247,12 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
 
     Raises:
         ComponentError: The data or the push destination cannot be used; nothing was written.
+        ConfigError: The weights to start from cannot be had; nothing was written.
         KeyboardInterrupt: The process was told to stop before the run began.
         RunError: The run cannot be started, or its summary cannot be written.
     """
     overview = check(recipe.data)
+    _check_weights(recipe)
     state = InputState(fingerprint(recipe.data), served_version(recipe.push.destination))
     home = recipe.runs_folder.resolve() / recipe.name
     explain = functools.partial(explain_full_disk, disks=_disks(recipe, home))
@@ -304,6 +317,16 @@ def _disks(recipe: Recipe, home: Path) -> tuple[Disk, ...]:
         disks.append(Disk("push.destination", folder, f"set push.destination {larger}", named=True))
     temporary = Path(tempfile.gettempdir())
     return (*disks, Disk("temporary files", temporary, f"set TMPDIR {larger}"))
+
+
+def _check_weights(recipe: Recipe) -> None:
+    try:
+        with quiet(), importing():
+            check_weights(
+                recipe.trainer, recipe.transform.image_height, recipe.transform.image_width
+            )
+    except WeightsError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _run_nodes(

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-import yaml
 from rich.console import Console
 from rich.table import Table
 
+from config import load_recipe
 from samples.digits import encode_png, select_digits
 from trainer.config import TrainerConfig
 from trainer.engines import keras_engine
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--few-seeds", type=int, default=3, help="trainings on 10 a class")
     parser.add_argument("--json", type=Path, help="file to write the numbers to")
     options = parser.parse_args(arguments)
-    config = TrainerConfig(**yaml.safe_load(options.config.read_text())["trainer"])
+    config = load_recipe(options.config).trainer
     rows = run(config, options.seeds, options.few_seeds)
     print_table(rows, options.seeds, options.few_seeds)
     if options.json is not None:

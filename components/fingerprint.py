@@ -1,4 +1,4 @@
-"""Fingerprints that make TFX's cache see what it would miss: source code and model folders."""
+"""Digests of files and folders, by content and name: times and places are no part of them."""
 
 import hashlib
 import os
@@ -8,29 +8,6 @@ from pathlib import Path
 WARMUP_FOLDER = "assets.extra"
 """Where TensorFlow Serving looks for warm-up requests: beside the model, not part of it."""
 _CHUNK = 1 << 20
-
-
-def source_fingerprint(*places: str) -> str:
-    """Digest of the Python files below the rooms, folders or files named.
-
-    Args:
-        places: Paths relative to the folder that holds the rooms, such as `trainer` or
-            `serving/signatures.py`.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Raises:
-        FileNotFoundError: A place does not exist.
-    """
-    root = Path(__file__).resolve().parent.parent
-    found: list[Path] = []
-    for place in places:
-        path = root / place
-        if not path.exists():
-            raise FileNotFoundError(f"no source at {place!r} below {root}")
-        found += path.rglob("*.py") if path.is_dir() else [path]
-    return _digest_files(root, found)
 
 
 def model_digest(folder: Path) -> str:
@@ -43,7 +20,7 @@ def model_digest(folder: Path) -> str:
         64 hexadecimal digits.
     """
     files = list_files(folder).items()
-    return _digest_files(folder, [p for name, p in files if name.split("/")[0] != WARMUP_FOLDER])
+    return digest_files(folder, [p for name, p in files if name.split("/")[0] != WARMUP_FOLDER])
 
 
 def list_files(folder: Path) -> dict[str, Path]:
@@ -54,15 +31,17 @@ def list_files(folder: Path) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in found}
 
 
-def _digest_files(root: Path, paths: Iterable[Path]) -> str:
+def digest_files(root: Path, paths: Iterable[Path]) -> str:
+    """Digest of files, each by its content and by its name relative to `root`; 64 digits."""
     digest = hashlib.sha256()
     for path in sorted(paths):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(_digest_file(path))
+        digest.update(digest_file(path))
     return digest.hexdigest()
 
 
-def _digest_file(path: Path) -> bytes:
+def digest_file(path: Path) -> bytes:
+    """SHA-256 of a file's content."""
     digest = hashlib.sha256()
     with path.open("rb") as opened:
         while chunk := opened.read(_CHUNK):

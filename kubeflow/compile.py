@@ -38,7 +38,7 @@ from kubeflow.resources import (
     create_task_settings,
 )
 from kubeflow.values import has_place
-from pipeline import UNCACHED_NODES, InputState, create_pipeline
+from pipeline import UNCACHED_NODES, InputState, create_pipeline, files_read
 from runner.interpreter import importing, leave, quiet
 from runner.summary import replace_text
 
@@ -122,9 +122,10 @@ def compile_recipe(
         "deploymentSpec": {"executors": {}},
     }
     kubernetes = {}
+    uncached = _find_uncached(recipe, fingerprinted)
     for name, node in nodes.items():
         step = recipe.kubeflow.find_step(name)
-        if name in UNCACHED_NODES or (name in STATE_NODES and not fingerprinted):
+        if name in uncached:
             step = step.model_copy(update={"cache": False})
         node.rename()
         node.connect(parameters, root)
@@ -143,6 +144,14 @@ def compile_recipe(
             kubernetes[f"exec-{node.key}"] = settings
     platforms = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": kubernetes}}}}
     return CompiledPipeline(specification, platforms if kubernetes else {})
+
+
+def _find_uncached(recipe: Recipe, fingerprinted: bool) -> set[str]:
+    """Nodes that have to run, or that depend on what only the run knows."""
+    unknown = {name for name, file in files_read(recipe).items() if file and not file.is_file()}
+    if {"trainer", "trainer.weights"} & set(recipe.kubeflow.parameters):
+        unknown.add("Trainer")
+    return {*UNCACHED_NODES, *unknown, *(() if fingerprinted else STATE_NODES)}
 
 
 def check_recipe(recipe: Recipe, image: str, root: str) -> None:

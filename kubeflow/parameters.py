@@ -15,7 +15,7 @@ import docstring_parser
 import yaml
 from pydantic import BaseModel
 
-from config import ConfigError, Recipe, parse_recipe
+from config import ConfigError, Recipe, parse_recipe, read_yaml
 from kubeflow.values import put_value
 
 DATA_FINGERPRINT: Final = "data_fingerprint"
@@ -207,6 +207,6 @@ def _describe(field: str) -> str:
 
 def _read_yaml(field: str, text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return read_yaml(text, field.split("."))
     except yaml.YAMLError as error:
         raise ConfigError(f"{field}: {text!r} is no YAML") from error

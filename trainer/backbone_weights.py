@@ -1,15 +1,11 @@
 """Where a backbone's weights come from: the package, Keras' download, or a file."""
 
-from pathlib import Path
-
 import keras
 
 from trainer.backbones import BACKBONES
 from trainer.config import TrainerConfig
 from trainer.errors import WeightsError
-
-LETTERS_FILE = Path(__file__).parent / "weights" / "letters_mobilenet_v2_035_64.weights.h5"
-"""Weights learned from rendered letters by `python -m trainer.pretraining`."""
+from trainer.weights_file import check_weights_file
 
 
 def load_backbone_weights(backbone: keras.Model, config: TrainerConfig) -> None:
@@ -18,23 +14,19 @@ def load_backbone_weights(backbone: keras.Model, config: TrainerConfig) -> None:
     Raises:
         WeightsError: The file is missing or does not fit, or the download failed.
     """
-    if config.weights == "none":
-        return
     if config.weights == "imagenet":
         backbone.set_weights(_imagenet_weights(backbone, config))
+    path = config.weights_file
+    if path is None:
         return
-    path = LETTERS_FILE if config.weights == "letters" else Path(config.weights)
-    if not path.is_file():
-        raise WeightsError(
-            f"weights: {path} is not a file; set weights to a {config.backbone} file, or to none"
-        )
+    check_weights_file(config, path)
     try:
         backbone.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
         raise WeightsError(
-            f"weights: {path} does not fit {config.backbone} with alpha {config.alpha:g}; it "
-            f"should be what save_weights wrote of that backbone without its classifier "
-            f"({_first_line(error)})"
+            f"trainer.weights: {str(path)!r} does not fit {config.backbone} with alpha "
+            f"{config.alpha:g}; it should be what save_weights wrote of that backbone without its "
+            f"classifier ({_first_line(error)})"
         ) from error
 
 
@@ -47,7 +39,7 @@ def _imagenet_weights(backbone: keras.Model, config: TrainerConfig) -> list:
         )
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise WeightsError(
-            f"weights: imagenet for {config.backbone} could not be downloaded "
+            f"trainer.weights: imagenet for {config.backbone} could not be downloaded "
             f"({_first_line(error)}); without network set weights to none or to the path of a "
             f".weights.h5 file"
         ) from error

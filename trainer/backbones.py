@@ -5,6 +5,7 @@ Nothing here imports Keras: a recipe is checked before anything slow is loaded.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -48,3 +49,5 @@ LETTERS_BACKBONE: Final = "mobilenet_v2"
 """Backbone of the shipped letter-pretrained weights."""
 LETTERS_ALPHA: Final = 0.35
 """Its width multiplier."""
+LETTERS_FILE: Final = Path(__file__).parent / "weights" / "letters_mobilenet_v2_035_64.weights.h5"
+"""Weights learned from rendered letters by `python -m trainer.pretraining`."""

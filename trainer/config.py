@@ -1,10 +1,11 @@
 """The recipe's `trainer` section."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from trainer.backbones import BACKBONES, LETTERS_ALPHA, LETTERS_BACKBONE
+from trainer.backbones import BACKBONES, LETTERS_ALPHA, LETTERS_BACKBONE, LETTERS_FILE
 
 WEIGHTS_SUFFIX = ".weights.h5"
 """What a file of backbone weights ends in; Keras refuses any other name."""
@@ -103,6 +104,13 @@ class TrainerConfig(BaseModel):
     weight_average: float = Field(default=0.0, ge=0, lt=1)
     early_stopping_patience: int | None = Field(default=5, ge=1)
     cache_images: bool = True
+
+    @property
+    def weights_file(self) -> Path | None:
+        """The file that holds the weights; None where Keras downloads them, or there are none."""
+        if self.weights == "letters":
+            return LETTERS_FILE
+        return None if self.weights in ("imagenet", "none") else Path(self.weights)
 
     @field_validator("backbone")
     @classmethod

@@ -7,16 +7,12 @@ from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionP
 
 from components.evaluator.config import EvaluationConfig
 from components.evaluator.executor import Executor
-from components.fingerprint import source_fingerprint
 
 
 class EvaluatorSpec(ComponentSpec):
     """Parameters, inputs and outputs of Evaluator."""
 
-    PARAMETERS = {
-        "evaluation": ExecutionParameter(type=str),
-        "source": ExecutionParameter(type=str),
-    }
+    PARAMETERS = {"evaluation": ExecutionParameter(type=str)}
     INPUTS = {
         "examples": ChannelParameter(type=standard_artifacts.Examples),
         "model": ChannelParameter(type=standard_artifacts.Model),
@@ -56,7 +52,6 @@ class Evaluator(base_beam_component.BaseBeamComponent):
     ):
         spec = EvaluatorSpec(
             evaluation=evaluation.model_dump_json(),
-            source=source_fingerprint("components/evaluator"),
             examples=examples,
             model=model,
             baseline_model=baseline_model,

@@ -1,10 +1,19 @@
 """The recipe's `evaluation` section."""
 
-from typing import Literal
+import math
+from collections.abc import Mapping
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 Metric = Literal["accuracy", "auc", "loss"]
+RANGES: Final[Mapping[Metric, tuple[float, float]]] = {
+    "accuracy": (0.0, 1.0),
+    "auc": (0.0, 1.0),
+    "loss": (0.0, math.inf),
+}
+"""The least and the greatest value that a metric can have."""
 
 
 class Threshold(BaseModel):
@@ -20,9 +29,9 @@ class Threshold(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    min: float | None = None
-    max: float | None = None
-    min_improvement: float | None = None
+    min: float | None = Field(default=None, allow_inf_nan=False)
+    max: float | None = Field(default=None, allow_inf_nan=False)
+    min_improvement: float | None = Field(default=None, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _bounds_something(self) -> "Threshold":
@@ -52,9 +61,39 @@ class EvaluationConfig(BaseModel):
     def _are_given(cls, value: dict[Metric, Threshold]) -> dict[Metric, Threshold]:
         if not value:
             raise ValueError("a gate needs at least one bound, such as {accuracy: {min: 0.9}}")
+        for metric, threshold in value.items():
+            _check_range(metric, threshold)
         return value
 
     def binds(self, compared: bool) -> bool:
         """Whether any bound applies, given whether there is a baseline to compare with."""
         bounds = self.thresholds.values()
         return compared or any(b.min is not None or b.max is not None for b in bounds)
+
+
+def _check_range(metric: Metric, threshold: Threshold) -> None:
+    """Refuses a bound outside of what the metric, or its change, can be."""
+    least, most = RANGES[metric]
+    span = most - least
+    for name, bound in threshold:
+        low, high = (-span, span) if name == "min_improvement" else (least, most)
+        if bound is not None and not low <= bound <= high:
+            raise PydanticCustomError(
+                "value_error",
+                "{bound} does not do: {metric} {remedy}",
+                {
+                    "bound": f"{bound:g}",
+                    "metric": metric,
+                    "remedy": _remedy(bound, low, high),
+                    "below": (metric, name),
+                },
+            )
+
+
+def _remedy(bound: float, low: float, high: float) -> str:
+    if high == math.inf:
+        return f"is never below {low:g}; give {low:g} or more"
+    is_percent = abs(bound) > 1 and low <= bound / 100 <= high
+    percent = f", {bound / 100:.4g} for {bound:g} %" if is_percent else ""
+    kind = "changes by" if low < 0 else "is"
+    return f"{kind} a fraction from {low:g} to {high:g}; give one{percent}"

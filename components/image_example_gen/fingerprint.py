@@ -1,14 +1,10 @@
 """A hash of a data set: the part of ImageExampleGen's cache key that sees changed files."""
 
 import hashlib
-from typing import Final
 
 from components.image_example_gen.config import DataConfig
 from components.image_example_gen.folder import open_folder
 from components.image_example_gen.rows import list_rows
-
-_VERSION: Final = b"darkroom-data-1\n"
-"""Raise it when ImageExampleGen makes other examples of the same data: caches then miss."""
 
 
 def fingerprint(config: DataConfig) -> str:
@@ -25,7 +21,7 @@ def fingerprint(config: DataConfig) -> str:
         DataLocationError: The data cannot be listed.
     """
     folder = open_folder(config)
-    total = hashlib.sha256(_VERSION)
+    total = hashlib.sha256()
     paths = sorted({row.image_path for row in list_rows(config, folder)})
     if config.format == "csv":
         total.update(hashlib.sha256(folder.read_csv()).digest())

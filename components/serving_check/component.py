@@ -5,14 +5,13 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.fingerprint import source_fingerprint
 from components.serving_check.executor import Executor
 
 
 class ServingCheckSpec(ComponentSpec):
     """Parameters, inputs and outputs of ServingCheck."""
 
-    PARAMETERS = {"source": ExecutionParameter(type=str)}
+    PARAMETERS: dict[str, ExecutionParameter] = {}
     INPUTS = {
         "model": ChannelParameter(type=standard_artifacts.Model),
         "examples": ChannelParameter(type=standard_artifacts.Examples),
@@ -35,7 +34,6 @@ class ServingCheck(base_component.BaseComponent):
 
     def __init__(self, model: BaseChannel, examples: BaseChannel):
         spec = ServingCheckSpec(
-            source=source_fingerprint("components/serving_check", "serving"),
             model=model,
             examples=examples,
             blessing=Channel(type=standard_artifacts.InfraBlessing),

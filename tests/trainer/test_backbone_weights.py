@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.backbone_weights import LETTERS_FILE, load_backbone_weights
+from trainer.backbone_weights import load_backbone_weights
+from trainer.backbones import LETTERS_FILE
 from trainer.config import TrainerConfig
 from trainer.errors import WeightsError
 from trainer.model import build_backbone

@@ -16,7 +16,7 @@ import numpy as np
 import PIL
 import tensorflow as tf
 
-from trainer.backbone_weights import LETTERS_FILE
+from trainer.backbones import LETTERS_FILE
 from trainer.errors import TrainerError
 from trainer.pretraining.fonts import find_fonts, split_fonts
 from trainer.pretraining.letters import LETTERS

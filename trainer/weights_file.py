@@ -1,0 +1,31 @@
+"""A file of weights, looked at without Keras."""
+
+from pathlib import Path
+
+import h5py
+
+from trainer.config import TrainerConfig
+from trainer.errors import WeightsError
+
+
+def check_weights_file(config: TrainerConfig, path: Path) -> None:
+    """Refuses a file that cannot hold weights of any backbone.
+
+    Raises:
+        WeightsError: It is missing, cannot be read, or is no HDF5 file.
+    """
+    remedy = f"set weights to a file of {config.backbone}, or to none"
+    if not path.is_file():
+        raise WeightsError(f"trainer.weights: {str(path)!r} is not a file; {remedy}")
+    try:
+        with path.open("rb"):
+            is_hdf5 = h5py.is_hdf5(path)
+    except OSError as error:
+        raise WeightsError(
+            f"trainer.weights: {str(path)!r} cannot be read ({error.strerror}); {remedy}"
+        ) from error
+    if not is_hdf5:
+        raise WeightsError(
+            f"trainer.weights: {str(path)!r} is no HDF5 file, as Keras' save_weights writes it; "
+            f"{remedy}"
+        )
