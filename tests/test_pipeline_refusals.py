@@ -1,9 +1,11 @@
 """Bad recipes and data: one line, exit code 2, nothing written."""
 
+import os
 import shutil
 import subprocess
 import sys
 
+import h5py
 import pytest
 import yaml
 
@@ -14,7 +16,11 @@ from tests.workspace import Workspace
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    return Workspace(tmp_path, per_class=2)
+    workspace = Workspace(tmp_path, per_class=2)
+    (workspace.data / "labels.weights.h5").write_text("image,label")
+    with h5py.File(workspace.data / "dense.weights.h5", "w") as file:
+        file.create_group("layers/dense/vars")["0"] = [[1.0]]
+    return workspace
 
 
 def one_class(workspace):
@@ -46,6 +52,13 @@ RECIPES = [
     ({"data": {"label_column": "klass"}}, ["data.label_column", "'klass'", "label"]),
     ({"data": {"eval_fraction": 1.5}}, ["data.eval_fraction", "1.5", "less than 1"]),
     ({"evaluation": {"slices": ["colour"]}}, ["evaluation.slices", "'colour'", "label"]),
+    (
+        {"evaluation": {"thresholds": {"accuracy": {"min": 70}}}},
+        ["evaluation.thresholds.accuracy.min: 70 does not do", "from 0 to 1", "0.7 for 70 %"],
+    ),
+    ({"trainer": {"weights": "no.weights.h5"}}, ["trainer.weights: 'no.weights.h5'", "mobilenet"]),
+    ({"trainer": {"weights": "data/labels.weights.h5"}}, ["trainer.weights", "no HDF5 file"]),
+    ({"trainer": {"weights": "data/dense.weights.h5"}}, ["trainer.weights", "does not fit"]),
     ({"validation": {"fatal": ["SCHEMA_MISING_COLUMN"]}}, ["validation.fatal", "SCHEMA_MISSING"]),
     ({"validation": {"schema_path": "no.pbtxt"}}, ["validation.schema_path", "'no.pbtxt'"]),
 ]
@@ -114,6 +127,25 @@ def test_the_recipe_is_found_by_option_then_variable(workspace, capsys, monkeypa
     monkeypatch.setenv(pipeline.CONFIG_VARIABLE, str(by_variable))
     assert "'by-variable'" in refuse(workspace, capsys, [])
     assert "'by-option'" in refuse(workspace, capsys, ["--config", str(by_option)])
+
+
+def test_imagenet_without_network_is_refused_before_anything_runs(workspace):
+    path = workspace.write_recipe(trainer={"weights": "imagenet"})
+    before = sorted(workspace.folder.rglob("*"))
+    # An empty cache of Keras', and a proxy on a closed port.
+    environment = {
+        **os.environ,
+        "KERAS_HOME": str(workspace.folder.parent / "keras"),
+        "https_proxy": "http://127.0.0.1:9",
+    }
+    root = pipeline.DEFAULT_CONFIG.parent.parent
+    command = [sys.executable, "pipeline.py", "--config", str(path)]
+    ended = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 2, ended.stderr
+    message = ended.stderr.splitlines()[-1]
+    for part in ("error: trainer.weights: imagenet", "could not be downloaded", "none"):
+        assert part in message
+    assert sorted(workspace.folder.rglob("*")) == before
 
 
 def test_a_refusal_does_not_wait_for_tensorflow(workspace):

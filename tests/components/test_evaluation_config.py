@@ -11,6 +11,13 @@ from components.evaluator.config import EvaluationConfig, Threshold
         ({"thresholds": {"accuracy": {}}}, "at least one of min, max"),
         ({"thresholds": {"accuracy": {"min": 0.9, "max": 0.1}}}, "min 0.9 is above max 0.1"),
         ({"thresholds": {"acuracy": {"min": 0.9}}}, "accuracy"),
+        ({"thresholds": {"accuracy": {"min": 70}}}, "70 does not do: accuracy .* 0.7 for 70 %"),
+        ({"thresholds": {"accuracy": {"max": -0.1}}}, "-0.1 does not do: .* from 0 to 1; give one"),
+        ({"thresholds": {"auc": {"min": 0.5, "max": 95}}}, "95 does not do: auc .* 0.95 for 95 %"),
+        ({"thresholds": {"auc": {"min_improvement": 2}}}, "2 does not do: .* from -1 to 1"),
+        ({"thresholds": {"accuracy": {"min_improvement": -1.5}}}, "-1.5 does not do"),
+        ({"thresholds": {"accuracy": {"min": float("nan")}}}, "finite"),
+        ({"thresholds": {"loss": {"max": -0.2}}}, "-0.2 does not do: loss is never below 0"),
         ({}, "Field required"),
     ],
 )

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from components.fingerprint import model_digest, source_fingerprint
+from components.fingerprint import model_digest
 
 
 @pytest.fixture
@@ -44,14 +44,3 @@ def test_any_other_change_changes_it(model, change):
         data.write_bytes(b"eights")
         (model / "saved_model.pb").write_bytes(b"graphw")
     assert model_digest(model) != before
-
-
-def test_rooms_have_fingerprints_of_their_own():
-    assert source_fingerprint("trainer") != source_fingerprint("transform")
-    assert source_fingerprint("transform") == source_fingerprint("transform")
-    assert source_fingerprint("serving/signatures.py") != source_fingerprint("serving")
-
-
-def test_a_place_that_is_not_there_is_refused():
-    with pytest.raises(FileNotFoundError, match="trainers"):
-        source_fingerprint("trainers")
