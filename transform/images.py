@@ -7,6 +7,7 @@ is broken.
 
 import tensorflow as tf
 
+from transform.bounds import bound_image
 from transform.config import ResizeMode
 from transform.exif import jpeg_orientation, orient
 
@@ -34,6 +35,8 @@ def resize_image(image: tf.Tensor, height: int, width: int, resize: ResizeMode) 
 def decode_image(image_bytes: tf.Tensor, height: int, width: int, resize: ResizeMode) -> tf.Tensor:
     """Decodes one JPEG, PNG, GIF (first frame) or BMP, upright, at the size wanted.
 
+    Its header is read first: what `transform.limits` forbids costs no memory.
+
     Args:
         image_bytes: string [], the encoded image.
         height: Height wanted, in pixels.
@@ -44,8 +47,9 @@ def decode_image(image_bytes: tf.Tensor, height: int, width: int, resize: Resize
         uint8 [height, width, 3], values 0 to 255.
 
     Raises:
-        tf.errors.InvalidArgumentError: The bytes are no such image.
+        tf.errors.InvalidArgumentError: The bytes are no such image, or too large a one.
     """
+    image_bytes = bound_image(image_bytes)
     image = tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
     image.set_shape((None, None, 3))
     image = orient(image, jpeg_orientation(image_bytes))

@@ -15,9 +15,7 @@ from PIL import Image, UnidentifiedImageError
 
 from components.image_example_gen.rejection import Reason, RowRejectedError
 from transform.features import BYTES, CHANNELS, HEIGHT, MEAN, SHARPNESS, STDDEV, WIDTH
-
-MAX_PIXELS: Final = 89_478_485
-"""Larger images are rejected: Pillow's own limit against decompression bombs."""
+from transform.limits import BMP_HEADER_BYTES, MAX_PIXELS, MAX_PNG_TEXTS, PNG_TEXT
 
 DECODABLE: Final = frozenset(("JPEG", "MPO", "PNG", "GIF", "BMP"))
 """What TensorFlow decodes, in Pillow's names. MPO is the JPEG of some phones' cameras."""
@@ -28,6 +26,8 @@ _BMP_DEPTHS: Final = (8, 24, 32)
 _HEIF_BRANDS: Final = frozenset((b"heic", b"heix", b"hevc", b"mif1", b"msf1"))
 _CHANNELS_BY_MODE: Final = {"P": 3, "PA": 4}
 _PNG_END: Final = b"\0\0\0\0IEND\xaeB`\x82"
+_JPEG_SCAN: Final = b"\xff\xda"
+_JPEG_END: Final = b"\xff\xd9"
 _STRIP_ROWS: Final = 256
 
 
@@ -97,6 +97,7 @@ def _decode(content: bytes) -> Image.Image:
             _check_png(image, content)
             image = Image.open(io.BytesIO(content))
         image.load()
+        _check_end(image, content)
     except (RowRejectedError, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -112,16 +113,45 @@ def _check_header(image: Image.Image, content: bytes) -> None:
     if image.format not in DECODABLE:
         raise _unsupported(str(image.format))
     if image.format == "BMP":
-        depth = struct.unpack_from("<H", content, 28)[0]
-        if depth not in _BMP_DEPTHS:
-            raise _unsupported(f"BMP with {depth} bits a pixel")
+        _check_bmp(content)
     if image.width * image.height > MAX_PIXELS:
         raise RowRejectedError(
             Reason.TOO_LARGE, f"{image.width}x{image.height}, the limit is {MAX_PIXELS} pixels"
         )
 
 
+def _check_bmp(content: bytes) -> None:
+    (header,) = struct.unpack_from("<I", content, 14)
+    if header < BMP_HEADER_BYTES:
+        raise _unsupported("BMP of OS/2")
+    (depth,) = struct.unpack_from("<H", content, 28)
+    if depth not in _BMP_DEPTHS:
+        raise _unsupported(f"BMP with {depth} bits a pixel")
+
+
+def _check_end(image: Image.Image, content: bytes) -> None:
+    """What Pillow does not look at once it has all pixels, and TensorFlow does."""
+    if image.format == "BMP":
+        _check_bmp_length(image, content)
+    if image.format in ("JPEG", "MPO") and content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
+        raise RowRejectedError(Reason.NOT_AN_IMAGE, "the JPEG has no end")
+
+
+def _check_bmp_length(image: Image.Image, content: bytes) -> None:
+    # TensorFlow knows no compression, and wants no byte behind the last row.
+    start, depth = struct.unpack_from("<I14xH", content, 10)
+    row = (image.width * depth // 8 + 3) // 4 * 4
+    if start + row * image.height != len(content):
+        raise _unsupported("BMP that is compressed, or has more behind its rows")
+
+
 def _check_png(image: Image.Image, content: bytes) -> None:
+    if content[12:16] != b"IHDR":
+        raise RowRejectedError(Reason.NOT_AN_IMAGE, "the PNG does not begin with its header")
+    if content.count(PNG_TEXT) > MAX_PNG_TEXTS:
+        raise RowRejectedError(
+            Reason.TOO_LARGE, f"more than {MAX_PNG_TEXTS} compressed or international texts"
+        )
     # Pillow decodes PNGs whose checksums are wrong or whose end is missing; TensorFlow refuses
     # them. verify() compares the checksums, but not the end's, and leaves the image unusable.
     image.verify()
