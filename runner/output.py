@@ -1,12 +1,16 @@
 """Keeps the libraries' noise in a log file and the user's lines on the terminal."""
 
 import contextlib
+import io
 import logging
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 PROGRESS_LOGGER = "darkroom.progress"
 """What is logged here is for the user: it goes to the terminal as well as to the log."""
@@ -29,28 +33,34 @@ def logged_to(path: Path) -> Iterator[TextIO]:
     with path.open("ab", buffering=0) as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    output, errors = _open_lossy(1), _open_lossy(2)
     try:
         terminal = os.fdopen(os.dup(saved[0]), "w", buffering=1)
-        with terminal, _logging(sys.__stderr__):
+        redirected = contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors)
+        with terminal, _logging(errors), redirected[0], redirected[1]:
             yield terminal
     finally:
-        _flush_or_drop()
+        output.flush()
+        errors.flush()
         for descriptor, target in zip(saved, (1, 2), strict=True):
             os.dup2(descriptor, target)
             os.close(descriptor)
 
 
-def _flush_or_drop() -> None:
-    """What a full disk does not take must not come out on the terminal instead."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 1)
-            os.dup2(nowhere.fileno(), 2)
-        sys.stdout.flush()
-        sys.stderr.flush()
+class _Lossy(io.FileIO):
+    """What a full disk does not take is lost; a line of the log must not fail what it tells of."""
+
+    def write(self, data: "ReadableBuffer") -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return memoryview(data).nbytes
+
+
+def _open_lossy(descriptor: int) -> TextIO:
+    """A text stream that is never closed: libraries keep it, as they do standard error."""
+    written = io.BufferedWriter(_Lossy(descriptor, "w", closefd=False))
+    return io.TextIOWrapper(written, "utf-8", "backslashreplace", line_buffering=True)
 
 
 @contextlib.contextmanager
