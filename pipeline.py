@@ -29,8 +29,9 @@ from components.source import SourceTree
 from config import ConfigError, Recipe, load_recipe
 from runner.disk import Disk, explain_full_disk
 from runner.failure import FailedRun, FailurePage
-from runner.interpreter import importing, leave, quiet
+from runner.interpreter import importing, leave
 from runner.interruption import interruptible, is_interrupted
+from runner.output import logged_to
 from runner.session import (
     RunError,
     RunPlace,
@@ -321,7 +322,8 @@ def _disks(recipe: Recipe, home: Path) -> tuple[Disk, ...]:
 
 def _check_weights(recipe: Recipe) -> None:
     try:
-        with quiet(), importing():
+        # There is no log yet; a refusal has to leave nothing behind.
+        with logged_to(Path(os.devnull)), importing():
             check_weights(
                 recipe.trainer, recipe.transform.image_height, recipe.transform.image_width
             )

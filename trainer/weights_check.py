@@ -3,9 +3,6 @@
 Nothing here imports Keras before it has to: a file that is missing is told at once.
 """
 
-import contextlib
-import sys
-
 from trainer.config import TrainerConfig
 from trainer.weights_file import check_weights_file
 
@@ -24,9 +21,7 @@ def check_weights(config: TrainerConfig, height: int, width: int) -> None:
     if config.weights_file:
         check_weights_file(config, config.weights_file)
     if config.weights not in ("letters", "none"):
-        # Keras shows how far a download is.
-        with contextlib.redirect_stdout(sys.stderr):
-            _load(config, height, width)
+        _load(config, height, width)
 
 
 def _load(config: TrainerConfig, height: int, width: int) -> None:
@@ -36,5 +31,6 @@ def _load(config: TrainerConfig, height: int, width: int) -> None:
     from trainer.model import build_backbone
 
     load_backbone_weights(build_backbone(config.backbone, height, width, config.alpha), config)
-    # Names that Keras numbers begin anew, so that a model is what it is without this check.
+    # Names that Keras numbers begin anew, so that a model is what it is without this check; and
+    # the memory is given back.
     keras.utils.clear_session()
