@@ -68,7 +68,7 @@ soak: setup ## Ten minutes of mixed load while models change
 
 bench: bench-transfer bench-serving ## Run the benchmarks
 
-bench-serving: setup ## Compare the model server with the model alone and with Flask
+bench-serving: setup ## Compare the model server with the model alone and with Flask on the same SavedModel
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.serving
 
 bench-transfer: setup ## Compare shipped weights with random ones on the digits

@@ -4,7 +4,7 @@ Four parts, each with everything it compares measured in one run on the same cor
 
     digits: the recipe's model, one image a request: server over REST and gRPC, with and without
         batching, next to the model called in-process at its best batch size and to a plain Flask
-        app under Gunicorn with two workers.
+        app that calls the same SavedModel, under Gunicorn with two workers.
     resnet50: the same where the model is the cost.
     overhead: a model that adds two numbers; requests per second and the server's CPU time.
     large_bodies: 60 MB of JSON, and how long others wait meanwhile.
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 
 from benchmarks.serving import large_bodies, parts, report
 from benchmarks.serving.processes import BenchmarkError, run_module
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(width=120)
     notes = Console(stderr=True)
     with tempfile.TemporaryDirectory() as work:
-        plan = _plan(options, Path(work), lambda text: notes.print(f"[dim]{text}[/dim]"))
+        plan = _plan(options, Path(work), console, notes)
         try:
             plan.note("building the models that are not there yet")
             names = [MODELS[part] for part in options.parts]
@@ -68,7 +69,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "parts", nargs="*", help=f"what to measure, all by default: {', '.join(PARTS)}"
     )
     parser.add_argument("--quick", action="store_true", help="a second a load: does it run at all?")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each load")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each load")
     parser.add_argument("--max-batch-size", type=int, default=64)
     parser.add_argument("--batch-timeout-micros", type=int, default=0)
     parser.add_argument("--num-batch-threads", type=int, default=2)
@@ -82,19 +83,20 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _plan(options: argparse.Namespace, work: Path, note: parts.Note) -> parts.Plan:
+def _plan(options: argparse.Namespace, work: Path, console: Console, notes: Console) -> parts.Plan:
     quick = options.quick
     return parts.Plan(
         models=options.models.resolve(),
         work=work,
         seconds=1.0 if quick else options.seconds,
         warm_up_seconds=0.5 if quick else 2.0,
-        limit_seconds=0.2 if quick else 3.0,
+        limit_seconds=0.2 if quick else 1.5,
         batch_size=options.max_batch_size,
         batch_micros=options.batch_timeout_micros,
         batch_threads=options.num_batch_threads,
         profile=options.profile,
-        note=note,
+        note=lambda text: notes.print(f"[dim]{text}[/dim]"),
+        show=lambda row: console.print(escape(report.describe_row(row)), highlight=False),
     )
 
 

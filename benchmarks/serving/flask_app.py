@@ -1,30 +1,26 @@
-"""What people write to serve a Keras model over HTTP: one `model.predict` for each request."""
+"""What people write to serve a SavedModel over HTTP: one call of its signature for each request."""
 
 import base64
-import io
 
-import keras
-import numpy as np
+import tensorflow as tf
 from flask import Flask, Response, jsonify, request
-from PIL import Image
 
 
-def create_app(model_file: str) -> Flask:
+def create_app(model_path: str) -> Flask:
     """Returns the WSGI application.
 
     Args:
-        model_file: A `.keras` file; takes uint8 [N, H, W, 3], returns probabilities [N, C].
+        model_path: Folder of a SavedModel whose `serving_default` takes `image_bytes` [N].
     """
     app = Flask(__name__)
-    model = keras.models.load_model(model_file)
-    _, height, width, _ = model.input_shape
+    model = tf.saved_model.load(model_path)
+    signature = model.signatures["serving_default"]
 
     @app.post("/predict")
     def predict() -> Response:
-        image = Image.open(io.BytesIO(base64.b64decode(request.get_json()["image"])))
-        pixels = np.asarray(image.convert("RGB").resize((width, height)))
-        probabilities = model.predict(pixels[np.newaxis], verbose=0)[0]
-        best = int(probabilities.argmax())
-        return jsonify(label=best, score=float(probabilities[best]))
+        image = base64.b64decode(request.get_json()["image"])
+        answer = signature(image_bytes=tf.constant([image]))
+        label, score = answer["label"].numpy()[0], answer["score"].numpy()[0]
+        return jsonify(label=label.decode(), score=float(score))
 
     return app

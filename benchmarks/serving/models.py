@@ -35,11 +35,6 @@ def saved_model_path(folder: Path, name: str) -> Path:
     return folder / name / "1"
 
 
-def keras_path(folder: Path, name: str) -> Path:
-    """Where an image model's `.keras` file is."""
-    return folder / f"{name}.keras"
-
-
 def _transform(picture: Picture) -> TransformConfig:
     return TransformConfig(image_height=picture.size, image_width=picture.size)
 
@@ -78,7 +73,7 @@ def build_counter(path: Path) -> None:
 
 
 def build_picture_models(folder: Path, names: list[str]) -> None:
-    """Writes SavedModels with the pipeline's signatures, and `.keras` files."""
+    """Writes SavedModels with the pipeline's signatures."""
     from serving.signatures import export
     from tests.transform_graphs import build_transform_output
     from trainer.config import TrainerConfig
@@ -95,7 +90,6 @@ def build_picture_models(folder: Path, names: list[str]) -> None:
             backbone=picture.backbone, alpha=picture.alpha, weights=picture.weights
         )
         model = build_model(config, CLASSES, picture.size, picture.size)
-        model.save(keras_path(folder, name))
         export(model, graph, _transform(picture), saved_model_path(folder, name))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.serving.load import Job
-from benchmarks.serving.models import keras_path, saved_model_path
+from benchmarks.serving.models import saved_model_path
 from benchmarks.serving.processes import (
     Server,
     flask_server,
@@ -54,6 +54,7 @@ class Plan:
         batch_threads: `num_batch_threads`.
         profile: Whether to record where the time goes, after the overhead's loads.
         note: Says what is measured next.
+        show: Is given each row as soon as it is measured.
     """
 
     models: Path
@@ -66,6 +67,7 @@ class Plan:
     batch_threads: int
     profile: bool
     note: Note
+    show: Callable[[Row], None]
 
     @property
     def batching(self) -> str:
@@ -83,7 +85,7 @@ def digits(plan: Plan) -> list[Row]:
             for protocol in PROTOCOLS:
                 job = create_job(plan, server, "digits", protocol)
                 rows += _three_loads(plan, server, job, _name(protocol, batching))
-    with flask_server(plan.work / "flask", keras_path(plan.models, "digits")) as server:
+    with flask_server(plan.work / "flask", saved_model_path(plan.models, "digits")) as server:
         job = create_job(plan, server, "digits", "flask")
         rows += _three_loads(plan, server, job, "Flask")
     compare(rows)
@@ -147,13 +149,15 @@ def _limit(plan: Plan, name: str) -> Row:
         "benchmarks.serving.limit", path, name, str(seconds), timeout_seconds=300 + 20 * seconds
     )
     result = json.loads(output.splitlines()[-1])
-    return {
+    row = {
         "what": f"model alone, batches of {result['best_batch_size']}",
         "load": "1 caller",
         "rate": result["rate"],
         "call_p50_ms": result["call_p50_ms"],
         "rates": result["rates"],
     }
+    plan.show(row)
+    return row
 
 
 @contextlib.contextmanager
@@ -198,7 +202,9 @@ def _name(protocol: str, batching: bool) -> str:
 
 def _load(plan: Plan, server: Server, job: Job, name: str, load: str) -> Row:
     plan.note(f"{name}: {load}")
-    return {"what": name, "load": load, **put_load(server, job)}
+    row = {"what": name, "load": load, **put_load(server, job)}
+    plan.show(row)
+    return row
 
 
 def _three_loads(plan: Plan, server: Server, job: Job, name: str) -> list[Row]:

@@ -83,11 +83,11 @@ def model_server(work: Path, name: str, base_path: Path, batching: str = "") -> 
 
 
 @contextlib.contextmanager
-def flask_server(work: Path, model_file: Path) -> Iterator[Server]:
+def flask_server(work: Path, model_path: Path) -> Iterator[Server]:
     """Runs the Flask app under Gunicorn with two workers on a free port."""
     work.mkdir(parents=True, exist_ok=True)
     log = work / "log"
-    app = f"benchmarks.serving.flask_app:create_app({str(model_file)!r})"
+    app = f"benchmarks.serving.flask_app:create_app({str(model_path)!r})"
     options = ["--workers=2", "--bind=127.0.0.1:0", "--timeout=120", "--log-level=info"]
 
     def find_port() -> Server | None:

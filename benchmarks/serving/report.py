@@ -29,6 +29,14 @@ _COLUMNS: Final = {
 }
 
 
+def describe_row(row: Mapping[str, Any]) -> str:
+    """Returns one measurement as a line."""
+    values = [
+        f"{form.format(row[key])} {name}" for key, (name, form) in _COLUMNS.items() if key in row
+    ]
+    return f"{row['what']}, {row['load']}: {', '.join(values)}"
+
+
 def print_part(console: Console, part: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Prints the table of one part, and what else it found."""
     shown = [key for key in _COLUMNS if any(key in row for row in rows)]

@@ -59,6 +59,10 @@ class ServerConfig(BaseModel):
         client_timeout_seconds: Own. A connection over which no whole REST request has come in
             this time, or whose client has not taken an answer, is closed; 0 waits for ever.
         access_log: Own. Whether each request is logged as one line of JSON.
+        request_log_max_bytes: Own. Size of the request log's files on this machine, all together;
+            the oldest are removed. 0 is no limit.
+        request_log_max_days: Own. Days after its first record when such a file is removed; 0 keeps
+            all.
         drain_seconds: Own. How long a stopping server waits for requests that it has begun to
             answer.
     """
@@ -102,6 +106,8 @@ class ServerConfig(BaseModel):
     max_json_depth: int = Field(default=200, ge=4)
     client_timeout_seconds: Seconds = 60.0
     access_log: bool = False
+    request_log_max_bytes: int = Field(default=10 << 30, ge=0)
+    request_log_max_days: float = Field(default=30.0, ge=0, le=36_500)
     drain_seconds: int = Field(default=30, ge=0)
 
     @field_validator("model_name")

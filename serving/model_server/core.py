@@ -27,7 +27,9 @@ from serving.model_server.models.manager import ModelManager, not_served
 from serving.model_server.models.settings import ModelSettings, copy_config, read_settings
 from serving.model_server.models.statuses import State, VersionStatus
 from serving.model_server.operations.metrics import NO_METRICS, Metrics
+from serving.model_server.operations.record_files import RecordFiles
 from serving.model_server.operations.request_log import SERVE_TAGS, RequestLog
+from serving.model_server.operations.retention import KEEP_ALL, Retention
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class ServerCore:
         allow_unavailable_labels: Whether a new label may name a version that is not AVAILABLE yet.
         metrics: Counts what the server does.
         saved_model_tags: Tags by which the models are loaded, for the log of requests.
+        retention: Which files of that log to keep.
         check_method_names: Whether a signature is used only by the API that its method name says.
 
     Attributes:
@@ -88,6 +91,7 @@ class ServerCore:
         allow_unavailable_labels: bool = False,
         metrics: Metrics = NO_METRICS,
         saved_model_tags: Collection[str] = SERVE_TAGS,
+        retention: Retention = KEEP_ALL,
         check_method_names: bool = False,
     ) -> None:
         self.check_method_names = check_method_names
@@ -98,7 +102,9 @@ class ServerCore:
         self._create_manager = create_manager
         self._allow_unavailable_labels = allow_unavailable_labels
         self.metrics = metrics
-        self.request_log = RequestLog(self.logging_config, metrics, saved_model_tags)
+        self.request_log = RequestLog(
+            self.logging_config, metrics, saved_model_tags, RecordFiles(retention)
+        )
         self._applying = threading.Lock()
         self._config: Any = None
         self._stopped = False

@@ -16,6 +16,8 @@ from enum import IntEnum
 from http import HTTPStatus
 from typing import Final
 
+from serving.model_server.failures import report_failure
+
 
 class Code(IntEnum):
     """Canonical status codes; the numbers are those of gRPC and of TensorFlow."""
@@ -84,12 +86,14 @@ class StatusError(ModelServerError):
     Args:
         code: Canonical code, which gives the gRPC code and the HTTP status.
         message: Text for the client, where possible TensorFlow Serving's own.
+        is_logged: Whether the log tells of it already, if it is one for the log.
     """
 
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: Code, message: str, is_logged: bool = False) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.is_logged = is_logged
 
 
 class InvalidArgument(StatusError):
@@ -120,16 +124,36 @@ class Unimplemented(StatusError):
         super().__init__(Code.UNIMPLEMENTED, message)
 
 
-def to_status_error(error: Exception) -> StatusError:
-    """Returns what a client is told about any error; TensorFlow's errors keep their code."""
+def to_status_error(error: Exception, what: str = "a request") -> StatusError:
+    """Returns what a client is told about any error, and logs one that is no client's fault.
+
+    TensorFlow's errors keep their code, and a `StatusError` comes back as it is.
+
+    Args:
+        error: Any error.
+        what: What it has failed, for the log.
+    """
+    status = error if isinstance(error, StatusError) else _create_status(error)
+    if status.code in (Code.INTERNAL, Code.UNKNOWN) and not status.is_logged:
+        report_failure(f"{what} failed: {status.code.name}", error)
+        status.is_logged = True
+    return status
+
+
+def _create_status(error: Exception) -> StatusError:
+    code, message = find_code(error), getattr(error, "message", None)
+    if code == getattr(error, "error_code", None) and isinstance(message, str):
+        return StatusError(code, _strip_python_context(message))
+    return StatusError(code, f"{type(error).__name__}: {error}")
+
+
+def find_code(error: Exception) -> Code:
+    """Returns the code of any error; INTERNAL for one that says none."""
     if isinstance(error, StatusError):
-        return error
+        return error.code
     # By its attributes, so that this module does not import TensorFlow.
     code = getattr(error, "error_code", None)
-    message = getattr(error, "message", None)
-    if isinstance(code, int) and isinstance(message, str) and code in list(Code):
-        return StatusError(Code(code), _strip_python_context(message))
-    return StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}")
+    return Code(code) if code in list(Code) else Code.INTERNAL
 
 
 # Python adds these around the message of the op, which is all that TensorFlow Serving sends.

@@ -166,6 +166,8 @@ _FLAGS: Final = {
         _Flag("max_json_depth", int, "refuse REST requests that are nested more deeply"),
         _Flag("client_timeout_seconds", float, "close a connection that sends no whole request"),
         _Flag("access_log", parse_bool, "log each request as a line of JSON"),
+        _Flag("request_log_max_bytes", int, "remove the oldest request logs beyond; 0 is no limit"),
+        _Flag("request_log_max_days", float, "remove request logs that are older; 0 keeps all"),
         _Flag("drain_seconds", int, "seconds that requests get to end when the server stops"),
     ),
 }

@@ -28,6 +28,7 @@ from serving.model_server.models.statuses import VersionStatus
 from serving.model_server.models.versions import SAVED_MODEL_FILES, TFLITE_FILE
 from serving.model_server.operations.measured_models import MeasuredServable, measure_warmup
 from serving.model_server.operations.metrics import Metrics
+from serving.model_server.operations.retention import Retention
 from serving.model_server.servables.threaded import ThreadedServable
 from serving.model_server.servables.warmup_options import WarmUp
 
@@ -153,6 +154,7 @@ class ModelServer:
             allow_unavailable_labels=config.allow_version_labels_for_unavailable_models,
             metrics=self.metrics,
             saved_model_tags=config.saved_model_tags,
+            retention=Retention(config.request_log_max_bytes, config.request_log_max_days),
             check_method_names=config.enable_signature_method_name_check,
         )
 

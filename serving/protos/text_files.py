@@ -46,6 +46,10 @@ def parse_text(text: str, message_name: str, source: str) -> Any:
     try:
         text_format.Parse(text, message, descriptor_pool=protos.load_pool())
     except text_format.ParseError as error:
-        first_line = " ".join(str(error).split())
-        raise TextFileError(f"{source} is no {message_name}: {first_line}") from None
+        # The words of TensorFlow Serving, and of protobuf in C++.
+        place_and_reason = " ".join(str(error).split()).replace(" : ", ": ", 1)
+        kind = message.DESCRIPTOR.full_name
+        raise TextFileError(
+            f"{source}: Error parsing text-format {kind}: {place_and_reason}"
+        ) from None
     return message

@@ -1,6 +1,7 @@
 """The benchmark of the model server: that it measures what it says, not how fast anything is."""
 
 import asyncio
+import base64
 import collections
 import json
 import os
@@ -8,14 +9,18 @@ import socket
 from dataclasses import replace
 
 import pytest
+import tensorflow as tf
 
 from benchmarks.serving import parts, report
 from benchmarks.serving.__main__ import main
+from benchmarks.serving.flask_app import create_app
 from benchmarks.serving.load import Job, Load, Recorder, percentile, summarize
 from benchmarks.serving.models import build_adder
 from benchmarks.serving.processes import BenchmarkError, Server, put_load
 from benchmarks.serving.profile import Profile, count_functions, read_stacks
 from serving.model_server import ModelServer, ServerConfig
+
+SHOWN = []
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +30,7 @@ def plan(tmp_path_factory):
     return parts.Plan(
         models=folder, work=folder, seconds=0.5, warm_up_seconds=0.1, limit_seconds=0.1,
         batch_size=8, batch_micros=0, batch_threads=1, profile=False, note=lambda text: None,
+        show=SHOWN.append,
     )  # fmt: skip
 
 
@@ -42,6 +48,7 @@ def test_overhead_of_a_server_is_measured(plan, adder, protocol):
     job = parts.create_job(plan, adder, "adder", protocol)
     one, many = parts.overhead_rows(plan, adder, job, protocol)
     assert (one["load"], many["load"]) == ("1 caller", "saturation")
+    assert [row is shown for row, shown in zip((one, many), SHOWN[-2:], strict=True)] == [True] * 2
     for row in (one, many):
         assert row["errors"] == {}
         assert row["rate"] == pytest.approx(row["requests"] / 0.5, rel=0.2)
@@ -50,6 +57,25 @@ def test_overhead_of_a_server_is_measured(plan, adder, protocol):
         assert 0 < row["cpu_seconds"] < 10
     # Callers that wait for each other's answers wait longer.
     assert many["p50_ms"] > one["p50_ms"]
+
+
+def test_a_measurement_is_told_in_one_line():
+    row = {"what": "REST", "load": "half load", "rate": 1234.5, "p50_ms": 2.0, "errors": {}}
+    assert report.describe_row(row) == "REST, half load: 1,234 requests/s, 2.0 p50 ms"
+
+
+def test_flask_calls_the_signature_of_the_same_saved_model(tmp_path):
+    class Echo(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+        def classify(self, image_bytes):
+            size = tf.cast(tf.strings.length(image_bytes), tf.float32)
+            return {"label": tf.strings.upper(image_bytes), "score": size}
+
+    model = Echo()
+    tf.saved_model.save(model, str(tmp_path), {"serving_default": model.classify})
+    client = create_app(str(tmp_path)).test_client()
+    answer = client.post("/predict", json={"image": base64.b64encode(b"abc").decode()})
+    assert answer.get_json() == {"label": "ABC", "score": 3.0}
 
 
 def test_an_open_loop_sends_at_its_rate(plan, adder):

@@ -84,8 +84,8 @@ def test_rest_port_is_given_back_when_grpc_cannot_be_bound(loop, tmp_path):
 @pytest.mark.parametrize(
     ("flag", "value", "message"),
     [
-        ("ssl_config_file", "broken", "is no SSLConfig"),
-        ("monitoring_config_file", "broken", "is no MonitoringConfig"),
+        ("ssl_config_file", "broken", "text-format tensorflow.serving.SSLConfig: 1:"),
+        ("monitoring_config_file", "broken", "text-format tensorflow.serving.MonitoringConfig: 1:"),
         ("grpc_channel_arguments", "grpc.a", "'grpc.a' is not name=value"),
         ("grpc_socket_path", "/nowhere/s", "there is no such folder"),
     ],

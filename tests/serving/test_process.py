@@ -96,8 +96,14 @@ def write_config(path, *models):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("model_config_list { config { nme: 'a' } }", "is no ModelServerConfig: 1:30 : .*nme"),
-        ("model_config_list {", r"is no ModelServerConfig: 1:\d+ : "),
+        (
+            "model_config_list { config { nme: 'a' } }",
+            "Error parsing text-format tensorflow.serving.ModelServerConfig: 1:30: .*nme",
+        ),
+        (
+            "model_config_list {",
+            r"Error parsing text-format tensorflow.serving.ModelServerConfig: 1:\d+: ",
+        ),
         (
             'model_config_list { config { name: "a" model_platform: "tensorflow" base_path: "m" }}',
             r"Expected model a to have an absolute path or URI; got base_path\(\)=m",

@@ -103,12 +103,10 @@ class BatchRunner:
 
 
 def _deliver_error(tasks: Sequence[Task], error: Exception) -> None:
-    logger.debug("a batch of %d requests failed", len(tasks), exc_info=error)
     # One error each, because each is raised, and so changed, elsewhere.
-    status = to_status_error(error)
-    _deliver(
-        [Answer(task.future, None, StatusError(status.code, status.message)) for task in tasks]
-    )
+    status = to_status_error(error, "a batch")
+    errors = [StatusError(status.code, status.message, status.is_logged) for _ in tasks]
+    _deliver([Answer(t.future, None, e) for t, e in zip(tasks, errors, strict=True)])
 
 
 def _deliver(answers: Sequence[Answer]) -> None:

@@ -1,7 +1,6 @@
 """One gRPC call: bytes in, bytes out, its errors as statuses, counted and observed."""
 
 import asyncio
-import logging
 import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -13,8 +12,6 @@ from serving.model_server.core import ServerCore
 from serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
 from serving.model_server.event_loop import call_by_size
 from serving.model_server.operations.observer import Observer, RequestRecord
-
-logger = logging.getLogger(__name__)
 
 MAX_MESSAGE: Final = 1024
 """Characters of an error message; gRPC limits what its trailers can carry."""
@@ -65,8 +62,6 @@ class Calls:
                 raise
             except Exception as error:
                 status = to_status_error(error)
-                if status is not error:
-                    logger.debug("gRPC request failed", exc_info=error)
                 record.code = status.code
                 await _abort(context, status)
                 raise  # Never reached: abort() raises.

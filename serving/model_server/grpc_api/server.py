@@ -11,7 +11,7 @@ from serving.model_server.grpc_api.calls import Calls
 from serving.model_server.grpc_api.channel_arguments import parse_channel_arguments
 from serving.model_server.grpc_api.health import HealthService
 from serving.model_server.grpc_api.tls import read_server_credentials
-from serving.model_server.grpc_api.unix_socket import SocketFile, prepare_path
+from serving.model_server.grpc_api.unix_socket import SocketFile, name_socket, write_address
 from serving.model_server.operations.observer import Observer
 from serving.model_server.readiness import Readiness
 
@@ -40,22 +40,22 @@ class GrpcServer:
     def __init__(self, config: ServerConfig) -> None:
         self._config = config
         self._credentials = (
-            read_server_credentials(config.ssl_config_file)
+            read_server_credentials(config.ssl_config_file, config.rest_port is not None)
             if config.ssl_config_file is not None
             else None
         )
         options = _create_options(config)
         path = config.grpc_socket_path
-        socket_address = prepare_path(path) if path is not None else None
+        bound_path = name_socket(path) if path is not None else None
         self._server = grpc.aio.server(options=options)
         self._health: HealthService | None = None
         self._calls: Calls | None = None
         self._socket_file: SocketFile | None = None
         self.port = None if config.grpc_port is None else self._bind_port(config.grpc_port)
-        if path is not None and socket_address is not None:
-            if self._bind(socket_address) == 0:
+        if path is not None and bound_path is not None:
+            if self._bind(write_address(bound_path)) == 0:
                 raise StartError(f"cannot bind grpc_socket_path={path}; use another path")
-            self._socket_file = SocketFile(path)
+            self._socket_file = SocketFile(bound_path, path)
 
     def _bind_port(self, port: int) -> int:
         host = self._config.host

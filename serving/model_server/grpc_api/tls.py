@@ -1,5 +1,6 @@
 """TLS of the gRPC API, from TensorFlow Serving's `SSLConfig`."""
 
+import logging
 import ssl
 import tempfile
 from pathlib import Path
@@ -11,8 +12,10 @@ from google.protobuf import text_format
 from serving.model_server.errors import StartError
 from serving.protos.text_files import TextFileError, read_text_file
 
+logger = logging.getLogger(__name__)
 
-def read_server_credentials(path: Path) -> grpc.ServerCredentials:
+
+def read_server_credentials(path: Path, has_rest: bool = False) -> grpc.ServerCredentials:
     """Returns the credentials that a file describes.
 
     The file holds a private key, so no error message repeats any of its text.
@@ -20,6 +23,7 @@ def read_server_credentials(path: Path) -> grpc.ServerCredentials:
     Args:
         path: Text file of an `SSLConfig`, whose fields hold PEM texts. With `client_verify`, only
             clients with a certificate of `custom_ca` are served.
+        has_rest: Whether REST, which cannot ask for certificates, is served as well.
 
     Raises:
         StartError: The file cannot be read, is no `SSLConfig`, or its PEM texts are not valid.
@@ -37,6 +41,11 @@ def read_server_credentials(path: Path) -> grpc.ServerCredentials:
     if config.custom_ca:
         _check_certificates(path, "custom_ca", config.custom_ca)
     _check_key(path, config)
+    if config.client_verify and has_rest:
+        logger.warning(
+            "ssl_config_file: gRPC serves only clients with a certificate, but REST everybody who "
+            "reaches its port; leave --rest_api_port out, or guard it with a proxy"
+        )
     return grpc.ssl_server_credentials(
         [(config.server_key.encode(), config.server_cert.encode())],
         root_certificates=config.custom_ca.encode() or None,
@@ -52,8 +61,9 @@ def _read(path: Path) -> Any:
         if isinstance(cause, text_format.ParseError):
             # The parser's own message repeats what it stumbled over, which may be the key.
             raise StartError(
-                f"ssl_config_file: {path} is no SSLConfig (line {cause.GetLine()}, column "
-                f"{cause.GetColumn()}); the PEM texts are strings in quotes, with \\n for line ends"
+                f"ssl_config_file: {path}: Error parsing text-format tensorflow.serving.SSLConfig: "
+                f"{cause.GetLine()}:{cause.GetColumn()}: the PEM texts are strings in quotes, with "
+                "\\n for line ends"
             ) from None
         raise StartError(f"ssl_config_file: {error}") from None
 

@@ -1,8 +1,7 @@
 """The unix socket of the gRPC API: taking its path, and giving it back."""
 
-import errno
 import os
-import socket
+import secrets
 import stat
 from pathlib import Path
 from typing import Final
@@ -14,51 +13,49 @@ MAX_PATH_BYTES: Final = 107
 """What Linux takes."""
 
 
-def prepare_path(path: Path) -> str:
-    """Makes way for a socket, and returns its address for gRPC.
+def name_socket(path: Path) -> Path:
+    """Returns where to bind the socket first, beside its path, and checks that it can be had.
 
-    What a server that was killed has left behind is removed. gRPC itself would remove the socket
-    of a server that runs as well.
+    gRPC removes what it has bound when it stops. Bound by its own path, a server that is stopped
+    would take the socket of the one that has taken over with it.
 
     Raises:
-        StartError: Something else is there, another server listens, or the path is not possible.
+        StartError: Something that is no socket is there, or the path is not possible.
     """
-    size = len(os.fsencode(path))
+    bound = path.absolute().with_name(f".{secrets.token_hex(3)}")
+    size = max(len(os.fsencode(path)), len(os.fsencode(bound)))
     if size > MAX_PATH_BYTES:
         raise StartError(
             f"grpc_socket_path={path} has {size} bytes, and a unix socket's path at most "
             f"{MAX_PATH_BYTES}; use a shorter one"
         )
-    if not path.absolute().parent.is_dir():
+    if not bound.parent.is_dir():
         raise StartError(f"grpc_socket_path={path}: there is no such folder; create it")
-    if not os.access(path.absolute().parent, os.W_OK | os.X_OK):
+    if not os.access(bound.parent, os.W_OK | os.X_OK):
         raise StartError(f"grpc_socket_path={path}: cannot write to this folder; use another one")
-    if path.is_symlink() or path.exists():
-        _remove_stale(path)
-    return f"unix:{quote(str(path.absolute()))}"
-
-
-def _remove_stale(path: Path) -> None:
-    if not stat.S_ISSOCK(path.lstat().st_mode):
+    if (path.is_symlink() or path.exists()) and not stat.S_ISSOCK(path.lstat().st_mode):
         raise StartError(f"grpc_socket_path={path} is there and no socket; use another path")
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)
-        # A server whose queue is full answers EAGAIN, and is alive.
-        is_stale = probe.connect_ex(str(path)) == errno.ECONNREFUSED
-    if not is_stale:
-        raise StartError(f"grpc_socket_path={path}: another server listens there; use another path")
-    path.unlink()
+    return bound
+
+
+def write_address(path: Path) -> str:
+    """Returns a socket's address for gRPC."""
+    return f"unix:{quote(str(path))}"
 
 
 class SocketFile:
     """The file of a bound socket, to be removed once its server has stopped.
 
+    As with gRPC and TensorFlow Serving, a server takes over the path of one that runs.
+
     Args:
-        path: The bound socket.
+        bound: The bound socket.
+        path: Where it is to be.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, bound: Path, path: Path) -> None:
         self._path = path.absolute()
+        bound.replace(self._path)
         self._identity = _identify(self._path)
 
     def remove(self) -> None:

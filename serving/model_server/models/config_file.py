@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.model_server.errors import StartError, StatusError
+from serving.model_server.failures import report_failure
 from serving.protos.text_files import TextFileError, read_text_file
 
 logger = logging.getLogger(__name__)
@@ -61,9 +62,9 @@ class ConfigFileFollower:
         while not self._stopping.wait(self._poll_wait_seconds):
             try:
                 self.look()
-            except Exception:
+            except Exception as error:
                 # Whatever happens in one look must not end the following of the file.
-                logger.exception("looking at %s failed", self._path)
+                report_failure(f"looking at {self._path} failed", error)
 
     def look(self) -> None:
         """Reads the file once and has it followed."""

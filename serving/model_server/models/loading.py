@@ -130,7 +130,7 @@ class VersionLoader:
         again = tries <= self._policy.max_num_retries
         retry_at = time.monotonic() + self._policy.retry_interval_seconds if again else None
         self._failures[version] = _Failure(before.fingerprint, tries, retry_at)
-        status = to_status_error(error)
+        status = to_status_error(error, f"loading version {version} of model {self._name}")
         state = State.LOADING if again else State.END
         self._board.post(VersionStatus(version, state, status.code, status.message))
         logger.error(

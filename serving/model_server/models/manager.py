@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from serving.model_server.errors import NotAvailableError, NotFound
+from serving.model_server.failures import report_failure
 from serving.model_server.models import memory
 from serving.model_server.models.leases import LoadedVersion, Servable
 from serving.model_server.models.loading import LoadPolicy, VersionLoader
@@ -210,9 +211,9 @@ class ModelManager:
             try:
                 self._end_idle()
                 self.work()
-            except Exception:
+            except Exception as error:
                 # Whatever happens in one look must not end the following of new versions.
-                logger.exception("model %s: looking for versions failed", self.name)
+                report_failure(f"model {self.name}: looking for versions failed", error)
             self._looked.set()
             self._wake.wait(self._count_seconds_to_wait())
             self._wake.clear()
@@ -301,8 +302,8 @@ class ModelManager:
         version = loaded.version
         try:
             loaded.servable.close()
-        except Exception:
-            logger.exception("model %s: closing version %d failed", self.name, version)
+        except Exception as error:
+            report_failure(f"model {self.name}: closing version {version} failed", error)
         living = self._living[version]
         newest = living[-1] is loaded
         living.remove(loaded)

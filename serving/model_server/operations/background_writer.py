@@ -1,17 +1,18 @@
 """Writing beside the requests: what is written waits in a bounded queue for one thread."""
 
-import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
-logger = logging.getLogger(__name__)
+from serving.model_server.failures import report_failure
 
 Item = TypeVar("Item")
 
 GATHER_SECONDS: Final = 0.2
 """How long the thread gathers items before it writes them, so that it seldom wakes."""
+IDLE_SECONDS: Final = 60.0
+"""How often nothing is written where nothing comes, for what the writer has to do besides."""
 STOP_SECONDS: Final = 10.0
 
 
@@ -70,7 +71,7 @@ class BackgroundWriter(Generic[Item]):
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._waiting.wait()
+            self._waiting.wait(IDLE_SECONDS)
             self._stopping.wait(GATHER_SECONDS)
             # Cleared before reading: an item that comes after is then seen in the next round.
             self._waiting.clear()
@@ -81,10 +82,9 @@ class BackgroundWriter(Generic[Item]):
         with self._lock:
             waiting, self._items = self._items, deque()
         try:
-            if waiting:
-                self._write([item for item, _ in waiting])
-        except Exception:
-            logger.exception("%s: cannot write", self._name)
+            self._write([item for item, _ in waiting])
+        except Exception as error:
+            report_failure(f"{self._name}: cannot write", error)
         finally:
             with self._lock:
                 self._bytes -= sum(size for _, size in waiting)

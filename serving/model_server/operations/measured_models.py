@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.model_server.errors import Code, to_status_error
+from serving.model_server.errors import Code, find_code
 from serving.model_server.models.leases import Servable
 from serving.model_server.operations.metrics import Metrics
 from serving.model_server.operations.observer import find_current_record
@@ -59,7 +59,7 @@ def measure_warmup(metrics: Metrics, path: Path, warm_up: Callable[[], int]) -> 
     try:
         records = warm_up()
     except Exception as error:
-        code = to_status_error(error).code
+        code = find_code(error)
         metrics.observe_warmup(str(path), time.perf_counter() - started, 0, code)
         raise
     if records:

@@ -1,14 +1,22 @@
 """TFRecord files that grow until they are full."""
 
 import logging
+import math
 import os
 import posixpath
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Final
 
-from serving.model_server.errors import Code, to_status_error
+from serving.model_server.errors import Code, StatusError, to_status_error
+from serving.model_server.operations.retention import (
+    DAY_SECONDS,
+    KEEP_ALL,
+    Retention,
+    is_local,
+    name_file,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +26,8 @@ MAX_FILE_RECORDS: Final = 1000
 MAX_OPEN_FILES: Final = 64
 RETRY_SECONDS: Final = 10.0
 """How long nothing is written after a failure, as when the disk is full."""
+REMOVE_SECONDS: Final = 60.0
+"""How often to look for files that are too old."""
 
 
 class RecordFiles:
@@ -25,9 +35,11 @@ class RecordFiles:
 
     A file is named `PREFIX-TIME-PROCESS.tfrecord` with the UTC time of its first record, so that a
     server which starts anew overwrites nothing. A prefix may be a path that TensorFlow can write
-    to, as `gs://…`; folders that do not exist are made.
+    to, as `gs://…`; folders that do not exist are made. Nobody but the process's own user may read
+    the files, and folders, that it makes on this machine.
 
     Args:
+        retention: Which files to keep.
         max_file_bytes: Bytes after which a new file begins.
         max_file_records: Records after which a new file begins.
         clock: Returns seconds that never go back.
@@ -35,15 +47,21 @@ class RecordFiles:
 
     def __init__(
         self,
+        retention: Retention = KEEP_ALL,
         max_file_bytes: int = MAX_FILE_BYTES,
         max_file_records: int = MAX_FILE_RECORDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_file_bytes = max_file_bytes
+        self._retention = retention
+        # At least two files fit into all, so that there is something to remove.
+        half = retention.max_bytes // 2 or max_file_bytes
+        self._max_file_bytes = min(max_file_bytes, half)
         self._max_file_records = max_file_records
         self._clock = clock
         self._open: dict[str, _RecordFile] = {}
         self._retry_at: dict[str, float] = {}
+        self._prefixes: set[str] = set()
+        self._removed_at = -math.inf
 
     def write(self, prefix: str, record: bytes) -> Code:
         """Appends a record to the file of a prefix.
@@ -66,6 +84,8 @@ class RecordFiles:
     def flush(self) -> dict[str, Code]:
         """Hands all records to the operating system, which a killed server then cannot lose.
 
+        Every minute, also removes files that are not to be kept any longer.
+
         Returns:
             Prefix to code, for those prefixes whose latest records are lost.
         """
@@ -75,6 +95,9 @@ class RecordFiles:
                 file.flush()
             except Exception as error:
                 failures[prefix] = self._fail(prefix, error)
+        if self._clock() >= self._removed_at + REMOVE_SECONDS:
+            self._close_old()
+            self._remove_files()
         return failures
 
     def close(self) -> None:
@@ -92,11 +115,32 @@ class RecordFiles:
         if file is None:
             if len(self._open) >= MAX_OPEN_FILES:
                 self._close(next(iter(self._open)))
-            file = self._open[prefix] = _RecordFile(prefix)
+            file = self._open[prefix] = _RecordFile(prefix, self._clock())
+            self._prefixes.add(prefix)
+            self._remove_files()
         return file
 
+    def _close_old(self) -> None:
+        # A file that stays open stays; and one that is removed takes its newest record with it.
+        max_seconds = DAY_SECONDS * min(self._retention.max_days or 1.0, 1.0)
+        for prefix, file in list(self._open.items()):
+            if self._clock() >= file.opened_at + max_seconds:
+                self._close(prefix)
+
+    def _remove_files(self) -> None:
+        self._removed_at = self._clock()
+        keep = [file.path for file in self._open.values()]
+        room = self._max_file_bytes * len(keep)
+        try:
+            self._retention.remove_files(self._prefixes, keep, room)
+        except OSError as error:
+            logger.warning("cannot remove old files of the request log: %s", error)
+
     def _fail(self, prefix: str, error: Exception) -> Code:
-        status = to_status_error(error)
+        if isinstance(error, OSError):
+            status = StatusError(Code.UNAVAILABLE, str(error))
+        else:
+            status = to_status_error(error, f"writing {prefix}-*.tfrecord")
         logger.warning(
             "cannot write the request log %s-*.tfrecord: %s; trying again in %.0f s",
             prefix,
@@ -120,17 +164,20 @@ class RecordFiles:
 class _RecordFile:
     """One TFRecord file that is being written."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, opened_at: float = 0.0) -> None:
         # Not at the top of this file, because it imports TensorFlow.
         import tensorflow as tf
 
-        self.path = (
-            f"{prefix}-{datetime.now(timezone.utc):%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.tfrecord"
-        )
+        self.path = name_file(prefix)
+        self.opened_at = opened_at
         self.bytes = 0
         self.records = 0
         folder = posixpath.dirname(prefix)
-        if folder:
+        if is_local(prefix):
+            Path(folder).mkdir(0o700, parents=True, exist_ok=True)
+            # Before TensorFlow opens it, so that nobody else can have opened it.
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        elif folder:
             tf.io.gfile.makedirs(folder)
         self._writer: Any = tf.io.TFRecordWriter(self.path)
 

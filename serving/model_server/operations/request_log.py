@@ -209,8 +209,7 @@ class RequestLog:
             record = self._create_record(entry)
             return self._files.write(entry.policy.filename_prefix, record)
         except Exception as error:
-            logger.debug("a request of %r cannot be logged", entry.model_name, exc_info=True)
-            return to_status_error(error).code
+            return to_status_error(error, "logging a request").code
 
     def _create_record(self, entry: _Entry) -> bytes:
         # Not at the top of this file, because it imports TensorFlow.

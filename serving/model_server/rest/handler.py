@@ -5,7 +5,6 @@ Paths, texts and codes are those of TensorFlow Serving's HTTP handler.
 
 import contextlib
 import json
-import logging
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -13,12 +12,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from serving.model_server.core import ModelSpec, ServerCore
-from serving.model_server.errors import (
-    Code,
-    InvalidArgument,
-    StatusError,
-    to_status_error,
-)
+from serving.model_server.errors import Code, InvalidArgument, to_status_error
 from serving.model_server.event_loop import call_by_size
 from serving.model_server.inference.classify import classify
 from serving.model_server.inference.predict import predict
@@ -34,8 +28,6 @@ from serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH
 from serving.model_server.rest.messages import Body, RestResponse, write_page
 from serving.model_server.rest.metadata import write_metadata
 from serving.protos.tensors import TensorType
-
-logger = logging.getLogger(__name__)
 
 _API: Final = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 _VERSION: Final = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
@@ -173,8 +165,6 @@ def _find_input_types(signature_defs: Mapping[str, Any], name: str) -> dict[str,
 def respond_error(error: Exception) -> RestResponse:
     """Returns the answer that reports an error."""
     status = to_status_error(error)
-    if not isinstance(error, StatusError):
-        logger.debug("REST request failed", exc_info=error)
     body = json_response.write_error(status.message)
     return RestResponse(status.code.http_status, body, code=status.code)
 

@@ -104,7 +104,7 @@ def test_empty_wrapper_is_a_value_of_zero(write):
             "enable_large_batch_splitting { value: true } max_enqueued_batches {}",
             "max_enqueued_batches=0: no request could be split; use 1 or more",
         ),
-        ("max_batch_size: 8", "is no BatchingParameters"),
+        ("max_batch_size: 8", "parsing text-format tensorflow.serving.BatchingParameters: 1:"),
         ("max_bach_size { value: 8 }", "max_bach_size"),
     ],
 )

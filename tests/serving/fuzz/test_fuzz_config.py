@@ -74,5 +74,5 @@ def test_any_text_is_a_configuration_or_refused_in_one_line(text):
     try:
         parse_text(text.decode("utf-8", "replace"), "ModelServerConfig", "the file")
     except TextFileError as error:
-        assert str(error).startswith("the file is no ModelServerConfig: ")
+        assert str(error).startswith("the file: Error parsing text-format tensorflow.serving.")
         assert "\n" not in str(error)

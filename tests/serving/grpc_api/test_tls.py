@@ -174,7 +174,8 @@ def test_file_that_is_no_configuration_does_not_show_its_key(tmp_path, text):
     path.write_text(text)
     with pytest.raises(StartError) as caught:
         read_server_credentials(path)
-    assert str(caught.value).startswith(f"ssl_config_file: {path} is no SSLConfig (line 1, column ")
+    kind = "text-format tensorflow.serving.SSLConfig"
+    assert str(caught.value).startswith(f"ssl_config_file: {path}: Error parsing {kind}: 1:")
     assert "SECRET" not in str(caught.value)
 
 

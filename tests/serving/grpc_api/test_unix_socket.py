@@ -1,5 +1,6 @@
 """The unix socket of the gRPC API: whose it is, and what becomes of its file."""
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from serving.model_server.errors import StartError
-from serving.model_server.grpc_api.unix_socket import MAX_PATH_BYTES, SocketFile, prepare_path
+from serving.model_server.grpc_api.unix_socket import MAX_PATH_BYTES, SocketFile, name_socket
 from tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
 
 
@@ -52,34 +53,34 @@ def test_socket_that_a_killed_server_left_behind_is_replaced(tmp_path):
         assert predict(channel) == b"hello"
 
 
-def test_socket_of_a_server_that_runs_is_left_alone(tmp_path):
+def test_socket_of_a_server_that_runs_is_taken_over(tmp_path):
     path = tmp_path / "s"
-    with run_server(tmp_path, grpc_socket_path=path):
-        with (
-            pytest.raises(StartError, match="another server listens there; use another path"),
-            run_server(tmp_path, grpc_socket_path=path),
-        ):
-            pass
+    with (
+        run_server(tmp_path, grpc_socket_path=path) as first,
+        run_server(tmp_path, grpc_socket_path=path) as second,
+        open_channel(f"unix:{path}") as channel,
+    ):
+        assert predict(channel) == b"hello"
+        assert (first.records.begun, second.records.begun) == (0, 1)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["m"]
+
+
+def test_socket_stays_when_the_server_that_had_it_before_stops(tmp_path):
+    path = tmp_path / "s"
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        first.enter_context(run_server(tmp_path, grpc_socket_path=path))
+        second.enter_context(run_server(tmp_path, grpc_socket_path=path))
+        first.close()
         with open_channel(f"unix:{path}") as channel:
             assert predict(channel) == b"hello"
-
-
-def test_socket_of_a_server_that_is_busy_is_left_alone(tmp_path):
-    path = tmp_path / "s"
-    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as waiting:
-        listener.bind(str(path))
-        listener.listen(0)
-        waiting.connect(str(path))
-        with pytest.raises(StartError, match="another server listens"):
-            prepare_path(path)
-    assert path.is_socket()
+    assert not path.exists()
 
 
 def test_file_that_is_no_socket_is_left_alone(tmp_path):
     path = tmp_path / "notes"
     path.write_text("mine")
     with pytest.raises(StartError, match="is there and no socket; use another path"):
-        prepare_path(path)
+        name_socket(path)
     assert path.read_text() == "mine"
 
 
@@ -87,25 +88,25 @@ def test_link_is_left_alone(tmp_path):
     path = tmp_path / "link"
     path.symlink_to(tmp_path / "nowhere")
     with pytest.raises(StartError, match="is there and no socket"):
-        prepare_path(path)
+        name_socket(path)
 
 
 def test_path_that_is_too_long(tmp_path):
     path = tmp_path / ("é" * MAX_PATH_BYTES)
     with pytest.raises(StartError, match=r"has \d+ bytes, and a unix socket's path at most 107"):
-        prepare_path(path)
+        name_socket(path)
 
 
 def test_folder_that_is_not_there(tmp_path):
     with pytest.raises(StartError, match="there is no such folder; create it"):
-        prepare_path(tmp_path / "nope" / "s")
+        name_socket(tmp_path / "nope" / "s")
 
 
 def test_socket_of_the_next_server_is_not_removed(tmp_path):
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as first:
         first.bind(str(path))
-        file = SocketFile(path)
+        file = SocketFile(path, path)
     path.rename(tmp_path / "old")
     with socket.socket(socket.AF_UNIX) as second:
         second.bind(str(path))

@@ -14,7 +14,10 @@ ONE = 'model_config_list { config { name: "a" base_path: "/m/a" model_platform: 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"model_config_list { config { nme: 'a' } }", "ModelServerConfig: 1:30 : .*nme"),
+        (
+            b"model_config_list { config { nme: 'a' } }",
+            "text-format tensorflow.serving.ModelServerConfig: 1:30: .*nme",
+        ),
         (ONE[:-3].encode(), "ModelServerConfig: .*Expected"),
         (b"\xff\xfe", "is not a text file"),
         (None, "No such file"),

@@ -1,6 +1,7 @@
 """Logged requests are TFRecord files that TensorFlow reads, in the format of warm-up requests."""
 
 import os
+import stat
 import threading
 import time
 
@@ -26,6 +27,7 @@ from serving.model_server.operations.request_log import (
     RequestLog,
     read_logging_policy,
 )
+from serving.model_server.operations.retention import Retention
 from serving.protos.tensors import to_array
 from tests.serving.operations.record_logs import read_logs
 
@@ -384,3 +386,46 @@ class TestFiles:
         files.write(str(prefix), b"x")
         files.close()
         assert "cannot close" in caplog.text
+
+    def test_nobody_else_may_read_what_is_logged(self, prefix):
+        files = RecordFiles()
+        self.write(files, prefix, b"x")
+        (file,) = prefix.parent.iterdir()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(prefix.parent.stat().st_mode) == 0o700
+        files.close()
+
+    def test_oldest_files_are_removed_while_all_are_too_large(self, prefix):
+        # A record takes 16 bytes more on the disk.
+        files = RecordFiles(Retention(max_bytes=10_000), max_file_records=2)
+        numbers = [bytes([number]) * 984 for number in range(16)]
+        self.write(files, prefix, *numbers)
+        assert sum(file.stat().st_size for file in prefix.parent.iterdir()) <= 10_000
+        files.close()
+        kept = [r.numpy() for f in sorted(prefix.parent.iterdir()) for r in
+                tf.data.TFRecordDataset(str(f))]  # fmt: skip
+        assert len(kept) >= 4 and kept == numbers[-len(kept) :]
+
+    def test_old_files_are_removed_and_nothing_but_the_logs_own(self, prefix):
+        prefix.parent.mkdir()
+        old = "20200101T000000.000000Z-7.tfrecord"
+        others = {
+            f"digits-v2-{old}", f"other-{old}", f"digits-{old}.gz", "digits-notes.tfrecord",
+        }  # fmt: skip
+        for name in (*others, f"digits-{old}"):
+            (prefix.parent / name).touch()
+        files = RecordFiles(Retention(max_bytes=1, max_days=30))
+        self.write(files, prefix, b"x")
+        written = files._open[str(prefix)].path
+        assert {f.name for f in prefix.parent.iterdir()} == {*others, os.path.basename(written)}
+        files.close()
+
+    def test_files_become_too_old_while_nothing_is_logged(self, prefix):
+        now = [0.0]
+        files = RecordFiles(Retention(max_days=1e-6), clock=lambda: now[0])
+        self.write(files, prefix, b"x")
+        assert len(list(prefix.parent.iterdir())) == 1
+        time.sleep(0.1)
+        now[0] = record_files.REMOVE_SECONDS
+        files.flush()
+        assert list(prefix.parent.iterdir()) == []
