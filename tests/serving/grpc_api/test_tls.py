@@ -182,3 +182,10 @@ def test_file_that_is_no_configuration_does_not_show_its_key(tmp_path, text):
 def test_file_that_is_not_there(tmp_path):
     with pytest.raises(StartError, match=r"ssl_config_file: cannot read .*: No such file"):
         read_server_credentials(tmp_path / "nope")
+
+
+@pytest.mark.parametrize(("has_rest", "warnings"), [(True, 1), (False, 0)])
+def test_rest_that_asks_for_no_certificate_is_warned_of(tmp_path, ca, caplog, has_rest, warnings):
+    fields = server_fields(ca) | {"custom_ca": ca.cert_pem.bytes(), "client_verify": True}
+    read_server_credentials(write_config(tmp_path / "ssl.cfg", **fields), has_rest)
+    assert ["REST everybody" in message for message in caplog.messages] == [True] * warnings

@@ -4,6 +4,7 @@ import os
 import stat
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -417,7 +418,7 @@ class TestFiles:
         files = RecordFiles(Retention(max_bytes=1, max_days=30))
         self.write(files, prefix, b"x")
         written = files._open[str(prefix)].path
-        assert {f.name for f in prefix.parent.iterdir()} == {*others, os.path.basename(written)}
+        assert {f.name for f in prefix.parent.iterdir()} == {*others, Path(written).name}
         files.close()
 
     def test_files_become_too_old_while_nothing_is_logged(self, prefix):
