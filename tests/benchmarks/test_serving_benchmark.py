@@ -20,7 +20,7 @@ from benchmarks.serving.processes import BenchmarkError, Server, put_load
 from benchmarks.serving.profile import Profile, count_functions, read_stacks
 from serving.model_server import ModelServer, ServerConfig
 
-SHOWN = []
+SHOWN: list[parts.Row] = []
 
 
 @pytest.fixture(scope="module")
