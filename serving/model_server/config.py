@@ -39,6 +39,11 @@ class ServerConfig(BaseModel):
         batching_parameters_file: Text file of `BatchingParameters`.
         enable_per_model_batching_parameters: Whether `batching_params.pbtxt` in a version folder
             replaces those parameters.
+        tensorflow_session_parallelism: Sets both of the next two, where neither is set.
+        tensorflow_intra_op_parallelism: Threads that compute one op; 0 leaves it to TensorFlow.
+        tensorflow_inter_op_parallelism: Ops that are computed at a time; likewise.
+        per_process_gpu_memory_fraction: Share of each GPU's memory that this process takes, from 0
+            (TensorFlow's choice) to 1.
         host: Own. Address to bind. There is no authentication, so the default is this machine
             only; TensorFlow Serving binds every address (`0.0.0.0`).
         rest_port: TCP port of the REST API; 0 takes a free one, None serves no REST.
@@ -88,6 +93,11 @@ class ServerConfig(BaseModel):
     batching_parameters_file: Path | None = None
     enable_per_model_batching_parameters: bool = False
 
+    tensorflow_session_parallelism: int = Field(default=0, ge=0)
+    tensorflow_intra_op_parallelism: int = Field(default=0, ge=0)
+    tensorflow_inter_op_parallelism: int = Field(default=0, ge=0)
+    per_process_gpu_memory_fraction: float = Field(default=0.0, ge=0, le=1)
+
     host: str = Field(default="127.0.0.1", min_length=1)
     rest_port: Port | None = 0
     grpc_port: Port | None = 0
@@ -132,6 +142,16 @@ class ServerConfig(BaseModel):
     def _check_batching(self) -> "ServerConfig":
         if self.batching_parameters_file is not None and not self.enable_batching:
             raise ValueError("batching_parameters_file needs enable_batching")
+        return self
+
+    @model_validator(mode="after")
+    def _check_parallelism(self) -> "ServerConfig":
+        ops = self.tensorflow_intra_op_parallelism and self.tensorflow_inter_op_parallelism
+        if ops and self.tensorflow_session_parallelism:
+            raise ValueError(
+                "tensorflow_session_parallelism is for tensorflow_intra_op_parallelism and "
+                "tensorflow_inter_op_parallelism together; give it, or these"
+            )
         return self
 
     @model_validator(mode="after")

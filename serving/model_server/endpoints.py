@@ -96,7 +96,10 @@ class Endpoints:
             readiness.is_ready,
             self._metrics.render,
             ServiceOptions(
-                config.max_request_bytes, config.rest_api_enable_cors_support, self._metrics_path
+                config.max_request_bytes,
+                config.rest_api_enable_cors_support,
+                self._metrics_path,
+                timeout_ms / 1000 if timeout_ms > 0 else None,
             ),
         )
         await rest.start(

@@ -29,6 +29,7 @@ from serving.model_server.models.versions import SAVED_MODEL_FILES, TFLITE_FILE
 from serving.model_server.operations.measured_models import MeasuredServable, measure_warmup
 from serving.model_server.operations.metrics import Metrics
 from serving.model_server.operations.retention import Retention
+from serving.model_server.servables.session_options import read_session_options
 from serving.model_server.servables.threaded import ThreadedServable
 from serving.model_server.servables.warmup_options import WarmUp
 
@@ -161,6 +162,7 @@ class ModelServer:
     def _create_loader(self, model_name: str) -> Callable[[Path], Servable]:
         config, metrics = self.config, self.metrics
         executor, batcher = self._executor, self._batcher
+        options = read_session_options(config)
         how = WarmUp(
             config.num_request_iterations_for_warmup, config.enable_signature_method_name_check
         )
@@ -170,7 +172,7 @@ class ModelServer:
             from serving.model_server.servables.loading import load_model
             from serving.model_server.servables.warmup import warm_up
 
-            model = load_model(path, config.saved_model_tags, config.prefer_tflite_model)
+            model = load_model(path, config.saved_model_tags, config.prefer_tflite_model, options)
             if config.enable_model_warmup:
                 measure_warmup(metrics, path, partial(warm_up, model, path, how))
             batched = batcher.create_servable(model, path, model_name) if batcher else None

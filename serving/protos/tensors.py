@@ -11,6 +11,10 @@ import numpy as np
 
 MAX_BYTES: Final = 2**31 - 1
 """No message is larger (protobuf's limit), so no tensor that expands beyond it is taken."""
+MAX_FILLED_BYTES: Final = 32 * 2**20
+"""How much a message may unfold to beyond what it says: 55 images of 224×224×3 floats."""
+STRING_BYTES: Final = 64
+"""What a string takes without its text: Python's object, a pointer to it, TensorFlow's own."""
 MAX_DIMENSIONS: Final = 32
 """As many as numpy 1 has; TensorFlow's own limit is 254."""
 
@@ -79,6 +83,52 @@ def find_type(array: np.ndarray) -> TensorType:
         raise TensorError(f"no tensor type for arrays of {array.dtype}") from None
 
 
+class Size(NamedTuple):
+    """What the values of a TensorProto take in memory, in bytes.
+
+    Attributes:
+        all: All of them, but for the text of strings, which is in the message.
+        filled: Those that are not in the message, because the shape has more; with their text.
+    """
+
+    all: int
+    filled: int
+
+
+def measure(proto: Any) -> Size:
+    """Returns what `to_array` will take, without taking it.
+
+    Raises:
+        TensorError: Type unknown, or shape not fully known.
+    """
+    type_ = _find_type(proto)
+    size = math.prod(_read_shape(proto, type_))
+    if proto.tensor_content:
+        return Size(size * type_.dtype.itemsize, 0)
+    values = getattr(proto, type_.field)
+    given = len(values) // 2 if type_.dtype.kind == "c" else len(values)
+    each = STRING_BYTES if type_ is STRING else type_.dtype.itemsize
+    text = len(values[-1]) if type_ is STRING and values else 0
+    filled = max(size - given, 0) * (each + text)
+    return Size(given * each + filled, filled)
+
+
+def check_filled(filled: int) -> None:
+    """Checks how much one message unfolds to.
+
+    Args:
+        filled: Bytes that are not in the message.
+
+    Raises:
+        TensorError: Too many.
+    """
+    if filled > MAX_FILLED_BYTES:
+        raise TensorError(
+            f"the message unfolds to {filled} bytes that are not in it; at most "
+            f"{MAX_FILLED_BYTES} can be: send the values themselves, or fewer"
+        )
+
+
 def to_array(proto: Any) -> np.ndarray:
     """Returns a TensorProto's values.
 
@@ -86,17 +136,17 @@ def to_array(proto: Any) -> np.ndarray:
         Array of the proto's shape; strings as an object array of bytes.
 
     Raises:
-        TensorError: Type unknown, shape not fully known, or values that do not fit the shape.
+        TensorError: Type unknown, shape not fully known, values that do not fit the shape, or a
+            shape that unfolds to more than `MAX_FILLED_BYTES` beyond the values.
     """
-    type_ = TYPES.get(proto.dtype)
-    if type_ is None:
-        raise TensorError(f"unsupported tensor type {proto.dtype}")
+    type_ = _find_type(proto)
     shape = _read_shape(proto, type_)
     values = _read_content(proto, type_) if proto.tensor_content else _read_values(proto, type_)
     size = math.prod(shape)
     if proto.tensor_content and len(values) != size:
         raise TensorError(f"{len(values)} values of {type_.name} for the shape {list(shape)}")
     if len(values) < size:
+        check_filled(measure(proto).filled)
         values = _pad(values, size)
     return values[:size].reshape(shape)
 
@@ -126,6 +176,13 @@ def fill_tensor(proto: Any, array: np.ndarray, as_content: bool = False) -> None
         proto.MergeFromString(_pack(_PACKED[type_.field], array.tobytes()))
     else:
         getattr(proto, type_.field).extend(_flatten(array, type_))
+
+
+def _find_type(proto: Any) -> TensorType:
+    type_ = TYPES.get(proto.dtype)
+    if type_ is None:
+        raise TensorError(f"unsupported tensor type {proto.dtype}")
+    return type_
 
 
 def _read_shape(proto: Any, type_: TensorType) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from serving.model_server.batching.merging import (
     describe_kind,
 )
 from serving.model_server.batching.parameters import BatchingParameters
+from serving.model_server.deadlines import NO_DEADLINE, find_deadline
 from serving.model_server.errors import Code, InvalidArgument, StatusError
 
 _FULL: Final = "The batch scheduling queue to which this task was submitted is full; "
@@ -43,17 +44,24 @@ class Task:
         rows: Rows of each input.
         future: Where the answer goes; cancelled when nobody waits for it any more.
         enqueued_at: When it came, in seconds of the scheduler's clock.
+        deadline: When nobody waits for the answer any more.
     """
 
-    __slots__ = ("enqueued_at", "future", "inputs", "rows")
+    __slots__ = ("deadline", "enqueued_at", "future", "inputs", "rows")
 
     def __init__(
-        self, inputs: Arrays, rows: int, future: "asyncio.Future[Outputs]", enqueued_at: float
+        self,
+        inputs: Arrays,
+        rows: int,
+        future: "asyncio.Future[Outputs]",
+        enqueued_at: float,
+        deadline: float = NO_DEADLINE,
     ) -> None:
         self.inputs = inputs
         self.rows = rows
         self.future = future
         self.enqueued_at = enqueued_at
+        self.deadline = deadline
 
 
 class Batch:
@@ -148,7 +156,7 @@ class BatchQueue:
         futures = []
         news = False
         for part, rows in zip(cut(request.inputs, sizes), sizes, strict=True):
-            task = Task(part, rows, create_future(), now)
+            task = Task(part, rows, create_future(), now, find_deadline())
             futures.append(task.future)
             news |= self._append(request.kind, task)
         return futures, news

@@ -40,7 +40,7 @@ class BatchRunner:
     TensorFlow Serving fails the whole batch.
 
     Args:
-        run: Runs the model: inputs to outputs. Called from several threads.
+        run: Runs the model until a deadline: inputs to outputs. Called from several threads.
         allowed_sizes: Sizes up to which batches are padded.
         model_name: Name of the model, for the metrics.
         metrics: Where each batch is counted.
@@ -49,7 +49,7 @@ class BatchRunner:
 
     def __init__(
         self,
-        run: Callable[[Arrays], Arrays],
+        run: Callable[[Arrays, float], Arrays],
         allowed_sizes: Sequence[int] = (),
         model_name: str = "",
         metrics: Metrics = NO_METRICS,
@@ -91,7 +91,8 @@ class BatchRunner:
         total = sum(rows)
         size = choose_size(total, self._allowed_sizes)
         self._observe(tasks if first else (), size, size - total)
-        outputs = self._run(merge([task.inputs for task in tasks], total, size))
+        deadline = max(task.deadline for task in tasks)
+        outputs = self._run(merge([task.inputs for task in tasks], total, size), deadline)
         return split(outputs, rows, size)
 
     def _observe(self, tasks: Sequence[Task], size: int, padding: int) -> None:

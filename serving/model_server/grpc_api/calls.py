@@ -9,6 +9,7 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from serving.model_server.core import ServerCore
+from serving.model_server.deadlines import within
 from serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
 from serving.model_server.event_loop import call_by_size
 from serving.model_server.operations.observer import Observer, RequestRecord
@@ -56,7 +57,8 @@ class Calls:
         async def handle(content: bytes, context: Any) -> bytes:
             record = self._begin(api, content, context)
             try:
-                return await self._answer(request_class, method, content, record)
+                with within(context.time_remaining()):
+                    return await self._answer(request_class, method, content, record)
             except asyncio.CancelledError:
                 record.code = Code.CANCELLED
                 raise

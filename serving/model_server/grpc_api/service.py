@@ -1,6 +1,7 @@
 """The gRPC services on TensorFlow Serving's own messages; imports TensorFlow."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import grpc
@@ -28,7 +29,7 @@ from serving.model_server.inference.multi_inference import multi_inference
 from serving.model_server.inference.predict import predict
 from serving.model_server.inference.regress import regress
 from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE
-from serving.protos.tensors import TensorError, fill_tensor, to_array
+from serving.protos.tensors import TensorError, check_filled, fill_tensor, measure, to_array
 
 _SIGNATURE_DEF: Final = "signature_def"
 
@@ -50,10 +51,9 @@ def create_handlers(calls: Calls) -> tuple[grpc.GenericRpcHandler, ...]:
 
 
 async def _predict(core: ServerCore, request: Any) -> Any:
-    size = request.ByteSize()
     with core.lease(_read_spec(request)) as loaded:
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        inputs = await call_by_size(size, _read_tensors, request)
+        inputs = await call_by_size(_measure(request), _read_tensors, request)
         outputs = await predict(
             loaded.servable, name, inputs, list(request.output_filter), core.check_method_names
         )
@@ -66,8 +66,23 @@ async def _predict(core: ServerCore, request: Any) -> Any:
     return response
 
 
+def _measure(request: Any) -> int:
+    """Returns how many bytes the inputs take; refuses those that unfold to too many."""
+    all_ = filled = 0
+    for name, proto in request.inputs.items():
+        with _name_input(name):
+            size = measure(proto)
+            all_, filled = all_ + size.all, filled + size.filled
+            check_filled(filled)
+    return all_ + request.ByteSize()
+
+
 def _read_tensors(request: Any) -> dict[str, Any]:
-    return {name: _read_tensor(name, proto) for name, proto in request.inputs.items()}
+    inputs = {}
+    for name, proto in request.inputs.items():
+        with _name_input(name):
+            inputs[name] = to_array(proto)
+    return inputs
 
 
 def _fill_tensors(protos: Any, outputs: Mapping[str, np.ndarray]) -> None:
@@ -78,9 +93,10 @@ def _fill_tensors(protos: Any, outputs: Mapping[str, np.ndarray]) -> None:
             raise Unimplemented(f"output {name}: {error}") from None
 
 
-def _read_tensor(name: str, proto: Any) -> Any:
+@contextlib.contextmanager
+def _name_input(name: str) -> Iterator[None]:
     try:
-        return to_array(proto)
+        yield
     except TensorError as error:
         raise InvalidArgument(f"tensor parsing error: {name} ({error})") from None
 

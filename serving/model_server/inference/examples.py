@@ -12,6 +12,7 @@ from serving.model_server.errors import InvalidArgument
 from serving.model_server.event_loop import call_by_size
 from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, check_types
 from serving.model_server.models.leases import LoadedVersion, Servable
+from serving.protos.tensors import STRING_BYTES, TensorError, check_filled
 
 INPUTS: Final = "inputs"
 _ELEMENT_BYTES: Final = 64
@@ -66,14 +67,10 @@ async def read_examples(input_: Any) -> np.ndarray:
         Bytes, object array of shape (examples,).
 
     Raises:
-        InvalidArgument: There is no example.
+        InvalidArgument: There is no example, or a context too large for so many.
     """
     if isinstance(input_, np.ndarray):
         return input_
-    return await call_by_size(input_.ByteSize(), _serialize_examples, input_)
-
-
-def _serialize_examples(input_: Any) -> np.ndarray:
     kind = input_.WhichOneof("kind")
     examples = getattr(input_, kind).examples if kind is not None else ()
     if not examples:
@@ -81,6 +78,17 @@ def _serialize_examples(input_: Any) -> np.ndarray:
     context = b""
     if kind == "example_list_with_context":
         context = input_.example_list_with_context.context.SerializeToString()
+    # The context is in the message once.
+    filled = len(context) * (len(examples) - 1)
+    try:
+        check_filled(filled)
+    except TensorError as error:
+        raise InvalidArgument(f"example_list_with_context: {error}") from None
+    size = input_.ByteSize() + filled + len(examples) * STRING_BYTES
+    return await call_by_size(size, _serialize_examples, examples, context)
+
+
+def _serialize_examples(examples: Any, context: bytes) -> np.ndarray:
     array = np.empty(len(examples), object)
     array[:] = [context + example.SerializeToString() for example in examples]
     return array

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
+from serving.model_server.deadlines import NO_DEADLINE, count_milliseconds
 from serving.model_server.errors import Code, InvalidArgument, StatusError
 from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, PREDICT_METHOD
 from serving.model_server.models.versions import TFLITE_FILE
@@ -50,19 +51,24 @@ class TfliteModel:
             _resolve_names(signature.outputs, self._outputs, "output")
         self.signature_defs: Mapping[str, Any] = signatures
 
-    def run(self, signature_name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(
+        self, signature_name: str, inputs: Mapping[str, np.ndarray], deadline: float = NO_DEADLINE
+    ) -> dict[str, np.ndarray]:
         """Runs a signature; the model is resized to the shapes of the inputs.
 
         Args:
             signature_name: Name of the signature.
             inputs: Input name to array, of the signature's names and types.
+            deadline: When it is too late to begin; what has begun cannot be stopped.
 
         Returns:
             Output name to array.
 
         Raises:
-            StatusError: INTERNAL, because the model cannot take these shapes, or failed.
+            StatusError: INTERNAL, because the model cannot take these shapes, or failed;
+                DEADLINE_EXCEEDED, because the time was over before.
         """
+        count_milliseconds(deadline)
         signature = self.signature_defs[signature_name]
         tensors = {
             self._inputs[info.name]["index"]: inputs[name]

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from serving.model_server.deadlines import NO_DEADLINE, find_deadline
+
 
 class Model(Protocol):
     """A model whose calls block; safe to use from many threads."""
@@ -14,8 +16,13 @@ class Model(Protocol):
     signature_defs: Mapping[str, Any]
     """Signature name to `SignatureDef` message."""
 
-    def run(self, signature_name: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Runs a signature; the inputs are known to fit it by name and type."""
+    def run(
+        self, signature_name: str, inputs: Mapping[str, np.ndarray], deadline: float = NO_DEADLINE
+    ) -> dict[str, np.ndarray]:
+        """Runs a signature; the inputs are known to fit it by name and type.
+
+        Stops at the deadline, if it can.
+        """
 
 
 class ThreadedServable:
@@ -38,8 +45,9 @@ class ThreadedServable:
         """Runs a signature; a request that is cancelled before a thread takes it never runs."""
         if self._executor is None:
             return self._model.run(signature_name, inputs)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, self._model.run, signature_name, inputs)
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, self._model.run, signature_name, inputs, find_deadline()
+        )
 
     def close(self) -> None:
         """Does nothing: the model's memory goes with the last reference to it."""

@@ -28,7 +28,7 @@ class Model:
     def __init__(self):
         self.sizes = []
 
-    def __call__(self, inputs):
+    def __call__(self, inputs, deadline):
         self.sizes.append(len(inputs["x"]))
         if (inputs["x"] < 0).any():
             raise ValueError("negative")

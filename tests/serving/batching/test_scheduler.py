@@ -106,13 +106,13 @@ def test_as_many_batches_run_at_a_time_as_there_are_threads(two_threads):
     running, most = [], []
 
     class Meeting(Doubling):
-        def run(self, name, inputs):
+        def run(self, name, inputs, deadline):
             running.append(name)
             both.wait(PATIENCE_SECONDS)
             most.append(len(running))
             both.wait(PATIENCE_SECONDS)
             running.remove(name)
-            return super().run(name, inputs)
+            return super().run(name, inputs, deadline)
 
     servable = batch(Meeting(), two_threads, max_batch_size=1)
 
@@ -189,7 +189,7 @@ def test_thread_outlives_a_loop_that_is_closed(scheduler):
 
 def test_thread_that_waits_holds_on_to_no_arrays(scheduler):
     class Forgetful(Doubling):
-        def run(self, name, inputs):
+        def run(self, name, inputs, deadline):
             return {"y": inputs["x"] + 1}
 
     servable = batch(Forgetful(), scheduler)

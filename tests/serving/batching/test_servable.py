@@ -159,10 +159,10 @@ def test_failed_part_fails_the_request_and_saves_the_rest_of_it(scheduler):
     given_up = threading.Event()
 
     class Waiting(Doubling):
-        def run(self, name, inputs):
+        def run(self, name, inputs, deadline):
             if len(self.batches) == 3:
                 assert given_up.wait(PATIENCE_SECONDS)
-            return super().run(name, inputs)
+            return super().run(name, inputs, deadline)
 
     model = Waiting()
     servable = batch(model, scheduler, max_batch_size=400, max_enqueued_batches=100, **SPLITTING)
