@@ -109,7 +109,7 @@ class _Served:
 
     def serve_images(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         images, valid = self._decode(image_bytes)
-        probabilities, _ = self.network(images)
+        probabilities, _ = self._run(images)
         return self._answer(probabilities, valid)
 
     def serve_examples(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -122,8 +122,15 @@ class _Served:
 
     def embed(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         images, valid = self._decode(image_bytes)
-        _, embedding = self.network(images)
+        _, embedding = self._run(images)
         return {"embedding": _zero_invalid(embedding, valid), "valid": valid}
+
+    def _run(self, images: tf.Tensor) -> list[tf.Tensor]:
+        # oneDNN's convolutions fail on a batch without images, so it gets one, to be cut off.
+        rows = tf.shape(images)[0]
+        missing = 1 - tf.minimum(rows, 1)
+        images = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
+        return [output[:rows] for output in self.network(images)]
 
     def _decode(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         config = self._transform

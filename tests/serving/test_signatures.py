@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from serving.model_server.servables.saved_model import SavedModel
 from serving.signatures import ExportError, export
 from tests.images import encode, pixels
 from tests.transform_graphs import build_transform_output
@@ -143,3 +144,30 @@ def test_weights_too_large_for_a_graph_stay_variables(
                 np.testing.assert_allclose(
                     tf.cast(value, tf.float32), tf.cast(expected[key], tf.float32), atol=1e-6
                 )
+
+
+@pytest.mark.parametrize("name", ["serving_default", "embed", "serve_examples"])
+def test_no_images_have_no_answers(convolutional, name):
+    (given,) = convolutional.signature_defs[name].inputs
+    outputs = convolutional.run(name, {given: np.empty(0, object)})
+    one = convolutional.run(name, {given: np.array(_ONE_ROW[given], object)})
+    assert {key: array.shape for key, array in outputs.items()} == {
+        key: (0, *array.shape[1:]) for key, array in one.items()
+    }
+
+
+_ONE_ROW = {"image_bytes": IMAGES[:1], "examples": [example(IMAGES[0], "cat")]}
+
+
+@pytest.fixture(scope="module")
+def convolutional(transform_output, tmp_path_factory):
+    """With the layers that TensorFlow fuses, and then fails on without an image."""
+    image = keras.Input((32, 32, 3), dtype="uint8")
+    x = keras.layers.Rescaling(1 / 255)(image)
+    for layer in (keras.layers.Conv2D(16, 3), keras.layers.DepthwiseConv2D(3)):
+        x = keras.layers.ReLU(6.0)(keras.layers.BatchNormalization()(layer(x)))
+    embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(x)
+    model = keras.Model(image, keras.layers.Dense(2, "softmax")(embedding))
+    path = tmp_path_factory.mktemp("convolutional")
+    export(model, transform_output, CONFIG, path)
+    return SavedModel(path)

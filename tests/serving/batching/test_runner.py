@@ -83,7 +83,7 @@ def test_each_failing_request_has_an_error_of_its_own():
 def test_what_no_batch_can_do_is_tried_once():
     calls = []
 
-    def total(inputs):
+    def total(inputs, deadline):
         calls.append(inputs)
         return {"total": np.float32(1)}
 
@@ -95,7 +95,7 @@ def test_what_no_batch_can_do_is_tried_once():
 
 
 def test_request_that_leaves_out_rows_of_the_answer_fails_alone():
-    answers = process(lambda inputs: {"y": inputs["x"][inputs["x"] > 0]}, [1, 2, 0, 3])
+    answers = process(lambda inputs, deadline: {"y": inputs["x"][inputs["x"] > 0]}, [1, 2, 0, 3])
     assert failed(answers) == [2]
     assert "0th dimension does not equal" in answers[2].message
 
@@ -113,7 +113,7 @@ def test_request_given_up_while_its_batch_failed_is_not_computed_again():
     model = Model()
     futures = []
 
-    def give_up(inputs):
+    def give_up(inputs, deadline):
         if not model.sizes:
             futures[1].cancel()
         return model(inputs)
@@ -134,7 +134,7 @@ def test_request_given_up_while_its_batch_failed_is_not_computed_again():
     "error", [StopIteration("end"), MemoryError(), StatusError(Code.ABORTED, "")]
 )
 def test_every_error_reaches_the_one_who_waits(error):
-    def fail(inputs):
+    def fail(inputs, deadline):
         raise error
 
     (answer,) = process(fail, [1])

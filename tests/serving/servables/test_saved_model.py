@@ -135,7 +135,9 @@ def save_with_sparse_tensors(path):
             "gives": v1.saved_model.build_signature_def(
                 {"x": info(x)}, {"s": info(tf.sparse.from_dense(x))}
             ),
-            "serving_default": v1.saved_model.build_signature_def({"x": info(x)}, {"y": info(x)}),
+            "serving_default": v1.saved_model.build_signature_def(
+                {"x": info(x)}, {"y": info(tf.identity(x))}
+            ),
         }
         builder = v1.saved_model.Builder(str(path))
         builder.add_meta_graph_and_variables(session, ["serve"], signatures)
