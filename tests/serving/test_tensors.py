@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from serving import protos
-from serving.protos.tensors import TYPES, TensorError, fill_tensor, find_type, to_array
+from serving.protos.tensors import (
+    MAX_FILLED_BYTES,
+    TYPES,
+    TensorError,
+    fill_tensor,
+    find_type,
+    measure,
+    to_array,
+)
 
 TENSOR = protos.message_class("tensorflow.TensorProto")
 # Hypothesis has no strategy for bfloat16.
@@ -112,6 +120,9 @@ def broken(dtype=1, shape=(1,), **fields):
         (broken(tensor_content=b"abc"), "does not fit float"),
         (broken(tensor_content=b"abcdefgh"), "2 values of float for the shape"),
         (broken(dtype=7, tensor_content=b"abc"), "string tensor"),
+        (broken(dtype=7, shape=(2**23,), string_val=[b""]), f"unfolds to {64 * (2**23 - 1)} bytes"),
+        (broken(dtype=7, shape=(2,), string_val=[bytes(2**25)]), "at most 33554432"),
+        (broken(shape=(2**23 + 1,)), f"unfolds to {2**25 + 4} bytes"),
     ],
 )
 def test_broken_tensor_is_refused(proto, message):
@@ -135,3 +146,18 @@ def test_any_byte_of_a_bool_is_true_or_false():
     proto = protos.message_class("tensorflow.TensorProto")(dtype=10, tensor_content=b"\x00\x22\x01")
     proto.tensor_shape.dim.add().size = 3
     assert to_array(proto).tobytes() == b"\x00\x01\x01"
+
+
+def test_fill_up_to_the_limit_is_taken():
+    size = MAX_FILLED_BYTES // 4
+    proto = broken(shape=(size,), float_val=[0.5])
+    assert measure(proto) == (size * 4, (size - 1) * 4)
+    assert (to_array(proto) == 0.5).all()
+
+
+def test_values_that_are_in_the_message_have_no_limit():
+    array = np.zeros(MAX_FILLED_BYTES, np.float32)
+    proto = TENSOR()
+    fill_tensor(proto, array, as_content=True)
+    assert measure(proto) == (array.nbytes, 0)
+    assert to_array(proto).shape == array.shape

@@ -116,7 +116,7 @@ def test_request_given_up_while_its_batch_failed_is_not_computed_again():
     def give_up(inputs, deadline):
         if not model.sizes:
             futures[1].cancel()
-        return model(inputs)
+        return model(inputs, deadline)
 
     async def run():
         loop = asyncio.get_running_loop()

@@ -54,6 +54,11 @@ PREDICTIONS = {
         {"predictions": [pytest.approx(NAN, nan_ok=True), float("inf"), float("-inf")]}),
     "a model of TensorFlow 1": (HALF_PLUS_TWO, {"instances": [[1.0], [2.0]]},
                                 {"predictions": [[2.5], [3.0]]}),
+    "rows of another shape than an identity's": (
+        HALF_PLUS_TWO, {"instances": [1.0, 2.0, 5.0]}, {"predictions": [2.5, 3.0, 4.5]}),
+    "rows of another shape than a default's": (
+        HALF_PLUS_TWO, signature("defaulted", instances=[1.0, 2.0, 5.0]),
+        {"predictions": [2.5, 3.0, 4.5]}),
     "an output that is not per row": (ZOO, signature("total", inputs=[1.0, 2.0]),
                                       {"outputs": 3.0}),
 }  # fmt: skip

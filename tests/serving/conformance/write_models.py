@@ -71,6 +71,8 @@ def save_half_plus_two(path: Path) -> None:
         scores = tf.concat([y, -y], axis=1)
         n = v1.placeholder(tf.int64, [], name="n")
         numbers = v1.placeholder(tf.float32, [None], name="numbers")
+        # As TensorFlow 2 feeds its default signature.
+        defaulted = v1.placeholder_with_default([1.0], [1], name="defaulted")
         signatures = v1.saved_model.signature_def_utils
         builder = v1.saved_model.Builder(str(path))
         session.run(v1.global_variables_initializer())
@@ -79,6 +81,9 @@ def save_half_plus_two(path: Path) -> None:
             [v1.saved_model.tag_constants.SERVING],
             {
                 "serving_default": signatures.predict_signature_def({"x": x}, {"y": y}),
+                "defaulted": signatures.predict_signature_def(
+                    {"x": defaulted}, {"y": defaulted / 2 + 2}
+                ),
                 "regress": signatures.regression_signature_def(examples, y),
                 "classify": signatures.classification_signature_def(examples, classes, scores),
                 "kinds": signatures.predict_signature_def(

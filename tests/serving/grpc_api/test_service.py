@@ -1,5 +1,7 @@
 """The gRPC API of a running server, asked with TensorFlow Serving's own stubs."""
 
+import threading
+
 import grpc
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
+from serving.model_server.grpc_api import service
+from serving.protos.tensors import to_array
 from tests.serving.saved_models import without_function_names
 
 
@@ -232,3 +236,42 @@ def test_metadata_refusal(prediction_service, fields, message):
         prediction_service.GetModelMetadata(request, timeout=30)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert caught.value.details() == message
+
+
+def filled(dtype, size, *names):
+    request = predict_request("echo")
+    for name in names:
+        tensor = request.inputs[name]
+        tensor.dtype = dtype
+        tensor.tensor_shape.dim.add().size = size
+    return request
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        filled(tf.string.as_datatype_enum, 2**22, "image_bytes"),
+        filled(tf.string.as_datatype_enum, 2**27, "image_bytes"),
+        filled(tf.float32.as_datatype_enum, 2**21, *"abcde"),
+    ],
+    ids=["strings", "many strings", "several inputs"],
+)
+def test_small_message_that_unfolds_to_too_much(prediction_service, request_):
+    with pytest.raises(grpc.RpcError, match=r"unfolds to \d+ bytes .* at most 33554432") as caught:
+        prediction_service.Predict(request_, timeout=30)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_small_message_is_unfolded_beside_the_event_loop(prediction_service, monkeypatch):
+    threads = []
+
+    def note(proto):
+        threads.append(threading.current_thread().name)
+        return to_array(proto)
+
+    monkeypatch.setattr(service, "to_array", note)
+    for size in (1, 2**11):
+        with pytest.raises(grpc.RpcError, match="input size does not match"):
+            prediction_service.Predict(filled(tf.string.as_datatype_enum, size, *"ab"), timeout=30)
+    assert threads[:2] == ["requests"] * 2
+    assert "requests" not in threads[2:]

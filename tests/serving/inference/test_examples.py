@@ -42,3 +42,9 @@ def test_no_input_is_refused():
 
 def test_example_without_features_is_an_example():
     assert read(create_request("RegressionRequest", [{}, {}])).tolist() == [b"", b""]
+
+
+def test_context_that_unfolds_to_too_much_is_refused():
+    request = create_request("RegressionRequest", [{}] * 40, context={"c" * 2**20: 1.0})
+    with pytest.raises(InvalidArgument, match=r"unfolds to \d+ bytes .* at most 33554432"):
+        read(request)

@@ -1,6 +1,7 @@
 """SavedModels of every make, loaded and asked without a server."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 
-from serving.model_server.errors import FailedPrecondition, NotFound
+from serving.model_server.config import ServerConfig
+from serving.model_server.errors import Code, FailedPrecondition, NotFound, StatusError
 from serving.model_server.servables.saved_model import SavedModel
+from serving.model_server.servables.session_options import SessionOptions, read_session_options
 from tests.serving.saved_models import save_constant, save_half_plus_three, save_zoo
 
 X = {"x": np.array([1, 2], np.float32)}
@@ -194,3 +197,49 @@ def test_string_scalar(tmp_path):
 def test_shape_that_contradicts_the_signature_is_the_models_affair(path):
     inputs = {"x": np.zeros((1, 2), np.float32)}
     assert SavedModel(path).run("serving_default", inputs)["value"].tolist() == [[5, 5]]
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    path = tmp_path_factory.mktemp("zoo")
+    save_zoo(path)
+    return SavedModel(path)
+
+
+ENDLESS = {"steps": np.array([10**12])}
+
+
+def test_computing_stops_at_the_deadline(zoo):
+    started = time.monotonic()
+    with pytest.raises(tf.errors.DeadlineExceededError, match="Timed out"):
+        zoo.run("spin", ENDLESS, started + 0.2)
+    assert time.monotonic() - started < 10
+    assert zoo.run("spin", {"steps": np.array([1])}, time.monotonic() + 60)["sum"].shape == (1,)
+
+
+def test_nothing_is_computed_after_the_deadline(zoo):
+    with pytest.raises(StatusError) as caught:
+        zoo.run("spin", ENDLESS, time.monotonic())
+    assert caught.value.code is Code.DEADLINE_EXCEEDED
+
+
+def test_options_of_the_session(path):
+    config = SavedModel(path, options=SessionOptions(3, 2, 0.25))._session._config
+    assert config.intra_op_parallelism_threads == 3
+    assert config.inter_op_parallelism_threads == 2
+    assert config.gpu_options.per_process_gpu_memory_fraction == 0.25
+
+
+@pytest.mark.parametrize(
+    ("session", "intra", "inter", "expected"),
+    [(0, 0, 0, (0, 0)), (4, 0, 0, (4, 4)), (4, 2, 0, (2, 0)), (0, 2, 3, (2, 3))],
+)
+def test_options_are_read_as_tensorflow_serving_does(session, intra, inter, expected):
+    config = ServerConfig(
+        model_base_path="/m",
+        tensorflow_session_parallelism=session,
+        tensorflow_intra_op_parallelism=intra,
+        tensorflow_inter_op_parallelism=inter,
+        per_process_gpu_memory_fraction=0.5,
+    )
+    assert read_session_options(config) == SessionOptions(*expected, 0.5)
