@@ -8,6 +8,7 @@ Schema:
     components: `[{"name": str, "seconds": float, "cached": bool}]`, in the order they ran.
     examples: `{"train": int, "eval": int, "quarantined": int}`, null what is not known.
     metrics, baseline_metrics: `{metric: float}` on the whole eval split, or null.
+    notes: sentences about the training: a phase that stopped early, a model that learned nothing.
     pushed_version: int, or null; pushed_path: str, or null.
     report: path of the HTML page, or null.
 """
@@ -23,6 +24,7 @@ from runner.nodes import NodeResult
 SUMMARY_FILE = "summary.json"
 REPORT_FILE = "report.html"
 _METRICS_FILE = "metrics.json"
+_HISTORY_FILE = "history.json"
 _HELD_BACK = ("not_blessed", "withdrawn")
 
 
@@ -40,7 +42,7 @@ def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[st
     examples = _property_reader(by_name, "ImageExampleGen", "examples")
     quarantine = _property_reader(by_name, "ImageExampleGen", "quarantine")
     pushed = _property_reader(by_name, "Pusher", "pushed_model")
-    evaluation = _read_metrics(by_name)
+    evaluation = _read_file(by_name, "Evaluator", "evaluation_result", _METRICS_FILE)
     failed = next((result for result in results if result.state == "failed"), None)
     missing = [name for name in expected if name not in by_name]
     status = "failed" if failed or missing else pushed("push_state")
@@ -64,6 +66,7 @@ def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[st
         "baseline_metrics": (
             evaluation["baseline"]["overall"] if evaluation and evaluation["baseline"] else None
         ),
+        "notes": _read_notes(by_name, evaluation),
         "pushed_version": pushed("pushed_version") or None,
         "pushed_path": pushed("pushed_destination") or None,
     }
@@ -123,8 +126,16 @@ def _property_reader(by_name: dict[str, NodeResult], node: str, output: str) -> 
     return read
 
 
-def _read_metrics(by_name: dict[str, NodeResult]) -> dict[str, Any] | None:
-    evaluator = by_name.get("Evaluator")
-    artifacts = evaluator.outputs.get("evaluation_result", []) if evaluator else []
-    path = Path(artifacts[0].uri) / _METRICS_FILE if artifacts else None
+def _read_notes(by_name: dict[str, NodeResult], evaluation: dict[str, Any] | None) -> list[str]:
+    history = _read_file(by_name, "Trainer", "model_run", _HISTORY_FILE) or {}
+    learned_nothing = (evaluation or {}).get("learned_nothing")
+    return [*history.get("early_stops", ()), *([learned_nothing] if learned_nothing else ())]
+
+
+def _read_file(
+    by_name: dict[str, NodeResult], node: str, output: str, name: str
+) -> dict[str, Any] | None:
+    """A JSON file in what a node made, or None."""
+    artifacts = by_name[node].outputs.get(output, []) if node in by_name else []
+    path = Path(artifacts[0].uri) / name if artifacts else None
     return json.loads(path.read_text()) if path and path.is_file() else None

@@ -50,7 +50,7 @@ class Terminal:
             self.say(result.trace.rstrip())
 
     def summary(self, summary: Mapping[str, Any], places: Mapping[str, str]) -> None:
-        """Prints the table at the end: examples, metrics against baseline, verdict, places."""
+        """Prints the end: examples, metrics against baseline, notes, verdict, places."""
         examples = summary["examples"]
         if examples["train"] is not None:
             self._console.print(
@@ -60,6 +60,8 @@ class Terminal:
             )
         if summary["metrics"]:
             self._console.print(_metrics_table(summary["metrics"], summary["baseline_metrics"]))
+        for note in summary["notes"]:
+            self._console.print(f"note      {escape(note)}")
         verdict = _VERDICTS[summary["status"]]
         known = {key: escape(str(value)) for key, value in summary.items()}
         self._console.print(f"verdict   {verdict.format(**known)}")

@@ -30,15 +30,42 @@ class EpochRecord:
     seconds: float
 
 
+@dataclass(frozen=True)
+class EarlyStop:
+    """A phase that ended before its last epoch.
+
+    Args:
+        phase: The phase.
+        epoch: Its last epoch, from 1.
+        epochs: How many it was to have.
+        patience: For how many epochs `val_loss` had not improved.
+    """
+
+    phase: Phase
+    epoch: int
+    epochs: int
+    patience: int
+
+    def describe(self, best: EpochRecord) -> str:
+        """One sentence, with the epoch whose weights are kept."""
+        times = "epoch" if self.patience == 1 else f"{self.patience} epochs"
+        return (
+            f"{self.phase.replace('_', '-')} stopped early after epoch {self.epoch} of "
+            f"{self.epochs}: val_loss had not improved for {times}; "
+            f"weights of epoch {best.epoch} in all kept"
+        )
+
+
 def _number_or_infinity(value: float) -> float:
     return math.inf if math.isnan(value) else value
 
 
 @dataclass
 class History:
-    """All epochs, which of them was kept, and how long everything took."""
+    """All epochs, which of them was kept, what ended early, and how long everything took."""
 
     epochs: list[EpochRecord] = field(default_factory=list)
+    early_stops: list[EarlyStop] = field(default_factory=list)
     seconds: float = 0.0
 
     @property
@@ -51,6 +78,7 @@ class History:
         return {
             "epochs": [asdict(record) for record in self.epochs],
             "best": asdict(self.best),
+            "early_stops": [stop.describe(self.best) for stop in self.early_stops],
             "seconds": round(self.seconds, 3),
             "config": config,
         }

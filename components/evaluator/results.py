@@ -7,6 +7,7 @@ Schema:
         the order of the names, numbers by value.
     gate: `{"blessed": bool, "baseline": state, "failures": [{"metric", "slice", "kind":
         "absolute" | "change", "bound": str, "value": float or null}]}`.
+    learned_nothing: one sentence where the model seems to have; else empty.
 """
 
 import math
@@ -16,6 +17,7 @@ from typing import Any
 import tensorflow_model_analysis as tfma
 
 from components.evaluator.eval_config import BASELINE, CANDIDATE, METRIC_CLASSES
+from components.evaluator.ignorance import describe_ignorance
 from transform import features
 
 METRICS_FILE = "metrics.json"
@@ -38,6 +40,7 @@ def read_results(folder: str, classes: list[str], baseline: str, bounded: bool) 
     names = {CANDIDATE: CANDIDATE if compared else None, BASELINE: BASELINE}
     candidate = tfma.load_eval_result(folder, model_name=names[CANDIDATE])
     validation = tfma.load_validation_result(folder)
+    confusion = _sort_by_name(classes, _confusion(candidate, len(classes)))
     return {
         "candidate": _metrics(candidate),
         "baseline": (
@@ -45,7 +48,8 @@ def read_results(folder: str, classes: list[str], baseline: str, bounded: bool) 
             if compared
             else None
         ),
-        "confusion_matrix": _sort_by_name(classes, _confusion(candidate, len(classes))),
+        "confusion_matrix": confusion,
+        "learned_nothing": describe_ignorance(confusion["classes"], confusion["counts"]),
         "gate": {
             "blessed": bool(validation.validation_ok) or not bounded,
             "baseline": baseline,

@@ -129,6 +129,7 @@ class Evaluation:
         baseline_state: `compared`, or why there was no comparison.
         blessed: Whether all bounds were met.
         failures: Those that were not.
+        learned_nothing: One sentence where the model seems to have, else "".
     """
 
     overall: Slice
@@ -137,6 +138,7 @@ class Evaluation:
     baseline_state: str = "absent"
     blessed: bool = False
     failures: tuple[Failure, ...] = ()
+    learned_nothing: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,11 +160,13 @@ class History:
         epochs: In order, over all phases.
         best: Number of the epoch whose weights were kept, from 1; None where it is not known.
         seconds: Wall-clock time of the training, None where it was not recorded.
+        early_stops: A sentence for each phase that ended before its last epoch.
     """
 
     epochs: tuple[Epoch, ...] = ()
     best: int | None = None
     seconds: float | None = None
+    early_stops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

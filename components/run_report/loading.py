@@ -43,6 +43,7 @@ def load_evaluation(folder: Path) -> Evaluation:
         baseline_state=gate["baseline"],
         blessed=gate["blessed"],
         failures=tuple(Failure(**failure) for failure in gate["failures"]),
+        learned_nothing=read.get("learned_nothing", ""),
     )
 
 
@@ -60,7 +61,7 @@ def load_history(folder: Path) -> History:
         for epoch in read["epochs"]
     )
     best = read.get("best", {}).get("epoch")
-    return History(epochs, best, read.get("seconds"))
+    return History(epochs, best, read.get("seconds"), tuple(read.get("early_stops", ())))
 
 
 def load_quarantine(folder: Path) -> Quarantine:

@@ -19,13 +19,14 @@ def render(data: ReportData) -> str:
     """The page as HTML text."""
     evaluation = data.evaluation
     confusion = evaluation.confusion if evaluation else None
+    metrics = _metric_names(evaluation) if evaluation else []
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             data=data,
-            tables=_tables(evaluation) if evaluation else (),
-            metrics=_metric_names(evaluation) if evaluation else (),
+            tables=_tables(evaluation, metrics) if evaluation else (),
+            metrics=metrics,
             charts=draw_charts(data.history) if data.history else (),
             confusion=view_confusion(confusion) if confusion else None,
             headline=wording.HEADLINES[data.verdict.state],
@@ -57,6 +58,7 @@ def _environment() -> Environment:
         )
     }
     environment.globals.update(functions, REASONS=wording.REASONS)
+    environment.filters["capitalize_first"] = _capitalize_first
     environment.globals.update(difference=_difference, share=_share)
     return environment
 
@@ -68,8 +70,14 @@ def _metric_names(evaluation: Evaluation) -> list[str]:
     return sorted(names, key=lambda name: (order.index(name) if name in order else 99, name))
 
 
-def _tables(evaluation: Evaluation) -> list[tuple[str, list[Slice], int]]:
-    """Slices by the feature they are cut by: its name, the slices, and how many are left out."""
+def _tables(
+    evaluation: Evaluation, metrics: list[str]
+) -> list[tuple[str, list[Slice], int, list[str]]]:
+    """Slices by the feature they are cut by.
+
+    Returns:
+        The feature's name, the slices, how many are left out, and the metrics that any has.
+    """
     by_feature: dict[str, list[Slice]] = {}
     for part in evaluation.slices:
         by_feature.setdefault(part.name.partition(":")[0], []).append(part)
@@ -77,8 +85,19 @@ def _tables(evaluation: Evaluation) -> list[tuple[str, list[Slice], int]]:
     for feature, parts in by_feature.items():
         if len(parts) > MOST_SLICES:
             parts.sort(key=lambda part: part.candidate.get("accuracy") or 0.0)
-        tables.append((feature, parts[:MOST_SLICES], max(0, len(parts) - MOST_SLICES)))
+        shown, left_out = parts[:MOST_SLICES], max(0, len(parts) - MOST_SLICES)
+        tables.append((feature, shown, left_out, [m for m in metrics if _any_has(shown, m)]))
     return tables
+
+
+def _any_has(parts: list[Slice], metric: str) -> bool:
+    """Whether a table of `parts` has a column `metric`: a class by itself has no AUC, say."""
+    return any(part.candidate.get(metric) is not None for part in parts)
+
+
+def _capitalize_first(text: str) -> str:
+    """Unlike Jinja's own filter, leaves the names in the rest as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def _difference(part: Slice, metric: str) -> float | None:

@@ -60,9 +60,28 @@ def test_a_summary_of_a_whole_run(tmp_path):
         "examples": {"train": 80, "eval": 20, "quarantined": 3},
         "metrics": {"accuracy": 0.9, "auc": None},
         "baseline_metrics": {"accuracy": 0.8, "auc": 0.7},
+        "notes": [],
         "pushed_version": 7,
         "pushed_path": "models/7",
     }
+
+
+def test_what_the_training_says_is_in_summary_and_on_the_terminal(tmp_path):
+    results = node_results(tmp_path)
+    run = make_artifact(standard_artifacts.ModelRun, tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    stops = {"early_stops": ["head stopped early [so]"]}
+    (tmp_path / "run" / "history.json").write_text(json.dumps(stops))
+    metrics = tmp_path / "evaluation" / "metrics.json"
+    said = {**json.loads(metrics.read_text()), "learned_nothing": "the model learned nothing"}
+    metrics.write_text(json.dumps(said))
+    trainer = NodeResult("Trainer", 1.0, "run", "", {"model_run": [run]})
+    summary = summarize([*results, trainer], NODES)
+    assert summary["notes"] == ["head stopped early [so]", "the model learned nothing"]
+    output = io.StringIO()
+    Terminal(output).summary(summary, {})
+    assert "note      head stopped early [so]\n" in output.getvalue()
+    assert "note      the model learned nothing\n" in output.getvalue()
 
 
 def test_a_node_that_failed_or_never_ran_makes_the_run_fail(tmp_path):

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from trainer.history import EpochRecord, History, Phase
+from trainer.history import EarlyStop, EpochRecord, History, Phase
 
 PROGRESS = logging.getLogger("darkroom.progress")
-"""Lines for the user, one an epoch."""
+"""Lines for the user, one an epoch, and one where there are fewer than planned."""
 
 
 class CosineDecay(keras.callbacks.Callback):
@@ -84,6 +84,43 @@ def format_epoch(record: EpochRecord, total_epochs: int) -> str:
         f"accuracy {record.accuracy:.3f}  val_loss {record.val_loss:.3f}  "
         f"val_accuracy {record.val_accuracy:.3f}  {record.seconds:.1f} s"
     )
+
+
+class StopLog(keras.callbacks.Callback):
+    """Notes a fit that ends before its last epoch, and tells the user about it.
+
+    Args:
+        history: Gets the record.
+        phase: The phase that is being trained.
+        epochs: Epochs of this phase.
+        patience: That of `KeepBest`; None where nothing can end a fit.
+        reports: Whether the user is told; of several workers, the chief does it.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        phase: Phase,
+        epochs: int,
+        patience: int | None,
+        reports: bool = True,
+    ) -> None:
+        super().__init__()
+        self._history = history
+        self._phase = phase
+        self._epochs = epochs
+        self._patience = patience
+        self._reports = reports
+
+    def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
+        """Compares the epochs that ran with those planned."""
+        ran = sum(record.phase == self._phase for record in self._history.epochs)
+        if self._patience is None or ran >= self._epochs:
+            return
+        stop = EarlyStop(self._phase, ran, self._epochs, self._patience)
+        self._history.early_stops.append(stop)
+        if self._reports:
+            PROGRESS.info(stop.describe(self._history.best))
 
 
 class KeepBest(keras.callbacks.Callback):

@@ -12,7 +12,7 @@ import tensorflow as tf
 from trainer.config import TrainerConfig
 from trainer.distribution import STALL_SECONDS, Cluster, Watchdog
 from trainer.engines import replicated
-from trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest
+from trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest, StopLog
 from trainer.errors import TrainerError
 from trainer.history import History, Phase
 from trainer.model import BACKBONE
@@ -169,6 +169,7 @@ def _callbacks(
         *_weight_average(config),
         EpochLog(history, plan.phase, total, reports=is_chief),
         keep_best,
+        StopLog(history, plan.phase, plan.epochs, config.early_stopping_patience, is_chief),
         *_tensorboard(log_folder, plan.phase),
     ]
 

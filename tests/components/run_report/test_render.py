@@ -172,3 +172,38 @@ def test_thousands_of_slices_are_cut_to_the_weakest():
     assert "30 more are not shown" in text
     assert "95.00 %" in text
     assert "99.50 %" not in text
+
+
+def slices_with_auc(*values: float | None) -> ReportData:
+    """Classes with these AUCs, in a split that has one as a whole."""
+    parts = [
+        Slice(f"label:{index}", {"accuracy": 0.5, "example_count": 1, "auc": value})
+        for index, value in enumerate(values)
+    ]
+    overall = Slice("overall", {"accuracy": 0.5, "example_count": 2, "auc": 0.75})
+    return replace(BARE, evaluation=Evaluation(overall, tuple(parts)))
+
+
+def slice_table(data: ReportData) -> str:
+    return render(data).split("By label")[1].split("</table>")[0]
+
+
+def test_column_that_no_slice_has_is_not_drawn():
+    assert "<th>auc</th>" not in slice_table(slices_with_auc(None, None))
+    assert "<th>accuracy</th>" in slice_table(slices_with_auc(None, None))
+    assert "0.7500" in render(slices_with_auc(None, None)), "the whole split has one"
+
+
+def test_slice_without_what_others_have_gets_a_dash():
+    table = slice_table(slices_with_auc(0.25, None))
+    assert "<th>auc</th>" in table
+    assert "<td>0.2500</td>" in table and "<td>–</td>" in table
+
+
+def test_page_says_what_stopped_early_and_that_nothing_was_learned():
+    nothing = "the model learned nothing: it answers 'Cat' to all 5 examples"
+    evaluation = replace(WHOLE.evaluation, learned_nothing=nothing)
+    history = replace(WHOLE.history, early_stops=("head stopped early after epoch 2 of 4",))
+    text = Page(render(replace(WHOLE, evaluation=evaluation, history=history))).text
+    assert "The model learned nothing: it answers 'Cat' to all 5 examples." in text
+    assert "Head stopped early after epoch 2 of 4." in text

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest, format_epoch
+from trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest, StopLog, format_epoch
 from trainer.history import EpochRecord, History
 
 
@@ -87,3 +87,40 @@ def test_line_of_an_epoch():
         "epoch 3/12 fine-tune  loss 0.132  accuracy 0.968  "
         "val_loss 0.100  val_accuracy 0.950  2.1 s"
     )
+
+
+def played_log(ran: int, epochs: int, patience: int | None, reports: bool = True) -> History:
+    """A fine-tuning of `ran` epochs behind a head of 3; the fifth epoch of all is the best."""
+    losses = [3.0, 2.9, 2.8, 2.0, 1.0, *[1.5] * 20][: 3 + ran]
+    phases = ["head"] * 3 + ["fine_tune"] * ran
+    records = [
+        EpochRecord(phase, number, 1.0, 0.5, loss, 0.5, 1.0)
+        for number, (phase, loss) in enumerate(zip(phases, losses, strict=True), 1)
+    ]
+    history = History(records)
+    StopLog(history, "fine_tune", epochs, patience, reports).on_train_end()
+    return history
+
+
+def test_early_stop_is_told_and_recorded_in_one_line(caplog):
+    with caplog.at_level("INFO", logger="darkroom.progress"):
+        history = played_log(ran=7, epochs=10, patience=5)
+    line = (
+        "fine-tune stopped early after epoch 7 of 10: val_loss had not improved for 5 epochs; "
+        "weights of epoch 5 in all kept"
+    )
+    assert [record.message for record in caplog.records] == [line]
+    assert history.to_dict({})["early_stops"] == [line]
+
+
+@pytest.mark.parametrize(("ran", "patience"), [(10, 5), (4, None)])
+def test_fit_that_was_not_ended_early_is_not_told(caplog, ran, patience):
+    with caplog.at_level("INFO", logger="darkroom.progress"):
+        assert played_log(ran, 10, patience).to_dict({})["early_stops"] == []
+    assert not caplog.records
+
+
+def test_early_stop_is_told_by_the_chief_alone(caplog):
+    with caplog.at_level("INFO", logger="darkroom.progress"):
+        assert len(played_log(7, 10, 5, reports=False).early_stops) == 1
+    assert not caplog.records

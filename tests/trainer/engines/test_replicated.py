@@ -115,6 +115,23 @@ def test_two_workers_and_two_devices_train_what_one_process_trains(tmp_path, sta
         np.testing.assert_allclose(epochs(folder), epochs(alone), atol=0.002)
 
 
+def test_one_process_and_two_devices_say_that_they_stopped_early(tmp_path, start):
+    trainer = {
+        **SETTINGS["trainer"],
+        "fine_tune_epochs": 12,
+        "fine_tune_learning_rate": 1.0,
+        "early_stopping_patience": 1,
+    }
+    for processors in (1, 2):
+        folder = tmp_path / str(processors)
+        settings = {**SETTINGS, "trainer": trainer, "processors": processors}
+        code, said = start(folder, settings, []).wait()
+        assert code == 0, said[-2000:]
+        (stop,) = json.loads((folder / "history-0.json").read_text())["early_stops"]
+        assert stop.startswith(f"fine-tune stopped early after epoch {len(epochs(folder)) - 1} of")
+        assert f"{stop}\n" in said
+
+
 def test_a_worker_that_dies_ends_the_others_with_a_clear_line(tmp_path, start):
     ports = free_ports(2)
     chief, other = (start(tmp_path, ENDLESS, ports, index) for index in (0, 1))
