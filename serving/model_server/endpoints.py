@@ -89,19 +89,16 @@ class Endpoints:
         self, rest: RestServer, core: ServerCore, readiness: Readiness, observer: Observer
     ) -> None:
         config = self._config
-        timeout_ms = config.rest_api_timeout_in_ms
         handler = self._handler = RestHandler(core, config.max_json_depth)
         service = RestService(
             handler,
             readiness.is_ready,
             self._metrics.render,
             ServiceOptions(
-                config.max_request_bytes,
-                config.rest_api_enable_cors_support,
-                self._metrics_path,
-                timeout_ms / 1000 if timeout_ms > 0 else None,
+                config.max_request_bytes, config.rest_api_enable_cors_support, self._metrics_path
             ),
         )
+        timeout_ms = config.rest_api_timeout_in_ms
         await rest.start(
             service.respond,
             observer,

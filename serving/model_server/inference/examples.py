@@ -78,14 +78,25 @@ async def read_examples(input_: Any) -> np.ndarray:
     context = b""
     if kind == "example_list_with_context":
         context = input_.example_list_with_context.context.SerializeToString()
-    # The context is in the message once.
-    filled = len(context) * (len(examples) - 1)
-    try:
-        check_filled(filled)
-    except TensorError as error:
-        raise InvalidArgument(f"example_list_with_context: {error}") from None
-    size = input_.ByteSize() + filled + len(examples) * STRING_BYTES
+    check_context(context, len(examples))
+    size = input_.ByteSize() + len(examples) * (len(context) + STRING_BYTES)
     return await call_by_size(size, _serialize_examples, examples, context)
+
+
+def check_context(context: bytes, count: int) -> None:
+    """Refuses a context that would take too much room in front of each example.
+
+    Args:
+        context: Serialized; the request holds it once.
+        count: How many examples there are.
+
+    Raises:
+        InvalidArgument: It would.
+    """
+    try:
+        check_filled(len(context) * (count - 1))
+    except TensorError as error:
+        raise InvalidArgument(f"the context of {count} examples: {error}") from None
 
 
 def _serialize_examples(examples: Any, context: bytes) -> np.ndarray:

@@ -41,8 +41,6 @@ _GET: Final = re.compile(
 )
 _MAX_VERSION: Final = 2**63 - 1
 _MAX_DIGITS: Final = len(str(_MAX_VERSION))
-TIMED_OUT: Final = "Timed out waiting for notification"
-"""What TensorFlow says of a request that ran into its time limit."""
 
 
 def is_api_path(path: str) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 
 from serving import protos
 from serving.model_server.errors import InvalidArgument
+from serving.model_server.inference.examples import check_context
 from serving.model_server.rest.json_request import read_signature_name
 from serving.model_server.rest.json_tensors import (
     decode_base64,
@@ -72,13 +73,15 @@ def read_request(document: Mapping[str, Any], verb: str, model_name: str) -> Exa
         model_name: Name of the model.
 
     Raises:
-        InvalidArgument: The body is not of the API's form.
+        InvalidArgument: The body is not of the API's form, or has a context too large for so many
+            examples.
     """
     spec = ModelName(model_name, read_signature_name(document))
     context = _write_example(document["context"]) if "context" in document else b""
-    examples = [context + _write_example(value) for value in _find_examples(document)]
-    array = np.empty(len(examples), object)
-    array[:] = examples
+    values = _find_examples(document)
+    check_context(context, len(values))
+    array = np.empty(len(values), object)
+    array[:] = [context + _write_example(value) for value in values]
     return ExamplesRequest(verb, spec, array)
 
 

@@ -11,9 +11,10 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final
 
+from serving.model_server.deadlines import TIMED_OUT, within
 from serving.model_server.errors import Code, StatusError
 from serving.model_server.operations.observer import Observer, RequestRecord
-from serving.model_server.rest.handler import TIMED_OUT, respond_error
+from serving.model_server.rest.handler import respond_error
 from serving.model_server.rest.messages import HttpRequest, RestResponse
 from serving.model_server.rest.refusals import refuse
 from serving.model_server.rest.request_reader import Refusal, RequestReader
@@ -37,8 +38,8 @@ class Limits:
         max_request_bytes: Most bytes of a body.
         client_seconds: How long a client may take to send a request, to begin with the next one,
             and to take an answer.
-        answer_seconds: Seconds until a request is answered 504; None waits for ever. What a
-            thread computes for it goes on, and keeps the model for so long.
+        answer_seconds: Seconds until a request is answered 504, and what computes it is stopped;
+            None waits for ever.
     """
 
     max_request_bytes: int
@@ -200,7 +201,8 @@ class Connection(asyncio.Protocol):
         timer = self._loop.call_later(seconds, self._cut_off, _TIMED_OUT) if seconds else None
         self._answering, self._instead = True, _STOPPING
         try:
-            response = await self._respond(request, record)
+            with within(seconds):
+                response = await self._respond(request, record)
         except asyncio.CancelledError:
             response = self._instead
         self._answering = False

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
-from serving.model_server.deadlines import within
 from serving.model_server.operations.metrics import CONTENT_TYPE
 from serving.model_server.operations.observer import RequestRecord
 from serving.model_server.rest.compression import (
@@ -43,13 +42,11 @@ class ServiceOptions:
         max_request_bytes: Most bytes of a body, decompressed.
         enable_cors: Whether pages of other origins may ask.
         metrics_path: Path of the metrics; None shows none.
-        timeout_seconds: How long a model may compute for a request; None sets no limit.
     """
 
     max_request_bytes: int
     enable_cors: bool = False
     metrics_path: str | None = None
-    timeout_seconds: float | None = None
 
 
 class RestService:
@@ -82,8 +79,7 @@ class RestService:
             record: Is told which model and version were asked for.
         """
         try:
-            with within(self._options.timeout_seconds):
-                return await self._respond(request, record)
+            return await self._respond(request, record)
         except Exception as error:
             return respond_error(error)
 

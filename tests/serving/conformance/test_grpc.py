@@ -84,6 +84,14 @@ def test_predict_of_the_default_signature_names_it(call):
     assert response.model_spec.signature_name == "serving_default"
 
 
+@pytest.mark.parametrize("signature", ["", "defaulted"])
+def test_predict_takes_rows_of_another_shape_than_the_signature_has(call, signature):
+    response = call(
+        PREDICT[0], predict(HALF_PLUS_TWO, {"x": floats(1, 2, 5)}, signature), PREDICT[1]
+    )
+    assert tensors.to_array(response.outputs["y"]).tolist() == [2.5, 3.0, 4.5]
+
+
 @pytest.mark.parametrize(
     ("where", "version"),
     [({}, 2), ({"version": 1}, 1), ({"label": "stable"}, 1), ({"label": "canary"}, 2)],

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from serving import protos
-from serving.model_server.errors import Code, StatusError
+from serving.model_server.errors import Code, InvalidArgument, StatusError
 from serving.model_server.rest.json_documents import LARGE_BYTES, MAX_PROCESSES, JsonDocuments
 from serving.model_server.rest.json_examples import read_request
 from serving.model_server.rest.json_process import JsonProcess
@@ -98,6 +98,12 @@ def test_examples_are_those_of_a_small_body(documents):
     assert logged == message(small.SerializeToString())
     assert [example.features.feature["c"].int64_list.value for example in
             logged.input.example_list.examples] == [[1], [1]]  # fmt: skip
+
+
+def test_context_that_takes_too_much_room_in_front_of_all_examples_is_refused():
+    document = {"context": {"c": "." * 2**20}, "examples": [{}] * 40}
+    with pytest.raises(InvalidArgument, match=r"unfolds to \d+ bytes .* at most 33554432"):
+        read_request(document, "regress", "m")
 
 
 @pytest.mark.parametrize(
