@@ -21,21 +21,21 @@ COVERED := --cov --cov-report=term --cov-report=xml:.coverage/coverage.xml
 	kubeflow-compile kubeflow-local kubeflow-test lock clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '  make %-17s %s\n' "$$name" "$$text"; done
 
 setup: ## Make .venv from requirements.lock (at once when it is up to date)
-	@$(PYTHON) -m tools.setup_environment
+	@"$(PYTHON)" -m tools.setup_environment
 
 demo: setup ## Run the digits end to end, serve the pushed model and ask it
 	$(BIN)/python -m tools.demo
 
 run: setup ## Run the pipeline on CONFIG (configs/digits.yaml)
-	$(BIN)/python pipeline.py --config $(CONFIG)
+	$(BIN)/python pipeline.py --config "$(CONFIG)"
 
 serve: setup ## Serve models/digits on PORT (REST, 8501) and GRPC_PORT (8500)
 	$(BIN)/python -m serving.model_server --model_name=digits \
-		--model_base_path=$(CURDIR)/models/digits --rest_api_port=$(PORT) --port=$(GRPC_PORT)
+		--model_base_path="$(CURDIR)/models/digits" --rest_api_port=$(PORT) --port=$(GRPC_PORT)
 
 data: setup ## Write the digits out as PNG files and labels.csv
 	$(BIN)/python -m samples.digits
@@ -57,7 +57,7 @@ lint: setup ## Check style, types and the direction of imports
 	$(BIN)/lint-imports --no-logo
 
 manifest-tools: setup ## Put kustomize, docker-compose and rclone into .venv/bin (Debian), for the tests
-	@tests/serving/deploy/install_tools.sh $(BIN)
+	@tests/serving/deploy/install_tools.sh "$(BIN)"
 
 format: setup ## Write the style that lint asks for
 	$(BIN)/ruff check --fix .
@@ -75,23 +75,23 @@ bench-transfer: setup ## Compare shipped weights with random ones on the digits
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.transfer
 
 image: ## Build the container image IMAGE (darkroom:latest), on BASE_IMAGE
-	@$(PYTHON) -m tools.image build --image $(IMAGE) --base "$(BASE_IMAGE)"
+	@"$(PYTHON)" -m tools.image build --image "$(IMAGE)" --base "$(BASE_IMAGE)"
 
 image-gpu: ## Build the image GPU_IMAGE (darkroom:gpu), with TensorFlow's CUDA packages
-	@$(PYTHON) -m tools.image build --image $(GPU_IMAGE) --base "$(BASE_IMAGE)" --variant gpu
+	@"$(PYTHON)" -m tools.image build --image "$(GPU_IMAGE)" --base "$(BASE_IMAGE)" --variant gpu
 
 image-test: ## Run the tests that start no pipeline inside IMAGE, with the newer versions
-	@$(PYTHON) -m tools.image test --image $(IMAGE) --base "$(BASE_IMAGE)"
+	@"$(PYTHON)" -m tools.image test --image "$(IMAGE)" --base "$(BASE_IMAGE)"
 
 kubeflow-local: data image ## Run CONFIG in local containers of IMAGE, one a step
-	$(BIN)/python -m kubeflow.local --config $(CONFIG) --image $(IMAGE) \
-		--set push.destination=models/$(notdir $(basename $(CONFIG)))-containers
+	$(BIN)/python -m kubeflow.local --config "$(CONFIG)" --image "$(IMAGE)" \
+		--set "push.destination=models/$$(basename "$(CONFIG)" | sed 's/\.[^.]*$$//')-containers"
 
 kubeflow-test: setup image ## Run the tests that run pipelines in local containers of IMAGE
-	DARKROOM_IMAGE=$(IMAGE) $(BIN)/python -m pytest tests/containers
+	DARKROOM_IMAGE="$(IMAGE)" $(BIN)/python -m pytest tests/containers
 
 kubeflow-compile: setup ## Compile CONFIG for Kubeflow Pipelines, with IMAGE and ROOT
-	$(BIN)/python -m kubeflow.compile --config $(CONFIG) --image $(IMAGE) --root $(ROOT)
+	$(BIN)/python -m kubeflow.compile --config "$(CONFIG)" --image "$(IMAGE)" --root "$(ROOT)"
 
 lock: setup ## Resolve pyproject.toml into requirements.lock (UPGRADE=--upgrade: newest)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet --universal \

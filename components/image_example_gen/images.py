@@ -26,6 +26,8 @@ _BMP_DEPTHS: Final = (8, 24, 32)
 _HEIF_BRANDS: Final = frozenset((b"heic", b"heix", b"hevc", b"mif1", b"msf1"))
 _CHANNELS_BY_MODE: Final = {"P": 3, "PA": 4}
 _PNG_END: Final = b"\0\0\0\0IEND\xaeB`\x82"
+_GIF_IMAGE: Final = ord(",")
+_GIF_EXTENSION: Final = ord("!")
 _JPEG_SCAN: Final = b"\xff\xda"
 _JPEG_END: Final = b"\xff\xd9"
 _STRIP_ROWS: Final = 256
@@ -114,6 +116,8 @@ def _check_header(image: Image.Image, content: bytes) -> None:
         raise _unsupported(str(image.format))
     if image.format == "BMP":
         _check_bmp(content)
+    if image.format == "GIF" and content[_find_gif_image(content)] != _GIF_IMAGE:
+        raise RowRejectedError(Reason.NOT_AN_IMAGE, "the GIF has no frame where one must be")
     if image.width * image.height > MAX_PIXELS:
         raise RowRejectedError(
             Reason.TOO_LARGE, f"{image.width}x{image.height}, the limit is {MAX_PIXELS} pixels"
@@ -127,6 +131,19 @@ def _check_bmp(content: bytes) -> None:
     (depth,) = struct.unpack_from("<H", content, 28)
     if depth not in _BMP_DEPTHS:
         raise _unsupported(f"BMP with {depth} bits a pixel")
+
+
+def _find_gif_image(content: bytes) -> int:
+    """Where the first frame begins; Pillow looks on where it does not, TensorFlow gives up."""
+    flags, position = content[10], 13
+    if flags & 0x80:
+        position += 3 * 2 ** (flags % 8 + 1)
+    while content[position] == _GIF_EXTENSION:
+        position += 2
+        while content[position]:
+            position += 1 + content[position]
+        position += 1
+    return position
 
 
 def _check_end(image: Image.Image, content: bytes) -> None:

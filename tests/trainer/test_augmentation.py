@@ -97,6 +97,25 @@ def test_drawn_transforms_stay_within_the_limit_and_use_it(field, limit):
     assert abs(values.mean()) < 0.1 * limit
 
 
+def test_all_that_varies_is_drawn_independently():
+    drawn = draw_variation(EVERYTHING, tf.constant([5, 6]), 2000, 9, 9)
+    linear = drawn.transforms.numpy()[:, [0, 1, 3, 4]].reshape(-1, 2, 2)
+    # The output's centre comes from where the shift points away from.
+    offset = linear @ np.array([4.0, 4.0]) + drawn.transforms.numpy()[:, [2, 5]]
+    shift = np.linalg.solve(linear, (4.0 - offset)[..., np.newaxis])[..., 0]
+    factors = [
+        np.sign(np.linalg.det(linear)),
+        np.arctan2(linear[:, 1, 0], linear[:, 1, 1]),
+        np.sqrt(np.abs(np.linalg.det(linear))),
+        shift[:, 0],
+        shift[:, 1],
+        drawn.brightness.numpy(),
+        drawn.contrast.numpy(),
+    ]
+    correlations = np.corrcoef(factors) - np.eye(len(factors))
+    assert np.abs(correlations).max() < 0.1, "of 2000 draws, chance makes 0.08 at most"
+
+
 def test_brightness_and_contrast_change_mean_and_spread():
     images = np.clip(pictures(200), 100, 150)
     brighter = augment(images, AugmentationConfig(brightness=0.1), [1, 1]).numpy()

@@ -149,6 +149,42 @@ def test_connection_that_the_server_closes_at_the_next_request_is_no_error():
         assert (server.connections, len(server.requests)) == (2, 3)
 
 
+@pytest.mark.parametrize("part", [OK[:3], OK[:30], OK[:-3]], ids=["status line", "header", "body"])
+def test_request_is_not_sent_again_on_its_own_once_part_of_the_answer_has_come(part):
+    script = ScriptedHttpServer(OK, [part, END], OK)
+    with script as server, RestClient(server.url, "m", retry=ONCE) as client:
+        client.get_status()
+        with pytest.raises((UnavailableError, AnswerError)):
+            client.get_status()
+        assert (server.connections, len(server.requests)) == (1, 2)
+
+
+def test_request_on_a_new_connection_is_not_sent_again_on_its_own():
+    script = ScriptedHttpServer(END, OK)
+    with script as server, RestClient(server.url, "m", retry=ONCE) as client:
+        with pytest.raises(UnavailableError):
+            client.get_status()
+        assert len(server.requests) == 1
+
+
+def test_request_on_a_kept_connection_is_sent_again_once_only():
+    script = ScriptedHttpServer(OK, END, END, OK)
+    with script as server, RestClient(server.url, "m", retry=ONCE) as client:
+        client.get_status()
+        with pytest.raises(UnavailableError):
+            client.get_status()
+        assert len(server.requests) == 3
+
+
+def test_request_that_waits_in_vain_on_a_kept_connection_is_not_sent_again():
+    script = ScriptedHttpServer(OK, [5, OK], OK)
+    with script as server, RestClient(server.url, "m", 0.3, ONCE) as client:
+        client.get_status()
+        with pytest.raises(DeadlineError):
+            client.get_status()
+        assert len(server.requests) == 2
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -1,0 +1,86 @@
+"""What `make` runs, in a folder and for a recipe with blanks and umlauts in their names."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = "configs/mein Rezept für Größen.v2.yaml"
+RECORDER = """#!/usr/bin/python3
+import json, os, sys
+with open(os.environ["RECORD"], "a", encoding="utf-8") as record:
+    words = [os.fsencode(word).decode() for word in sys.argv[1:]]
+    record.write(json.dumps([os.path.basename(sys.argv[0]), *words]) + "\\n")
+"""
+TARGETS = re.findall(r"^([a-z0-9-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder whose programs only note what they are called with."""
+    folder = tmp_path / "Größe mit Leerzeichen" / "dark room"
+    (folder / "tests" / "serving" / "deploy").mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", folder)
+    programs = [f".venv/bin/{name}" for name in ("python", "ruff", "mypy", "lint-imports")]
+    programs += [".venv/uv/bin/uv", "tests/serving/deploy/install_tools.sh", "py thon"]
+    for name in programs:
+        program = folder / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(RECORDER)
+        program.chmod(0o755)
+    return folder
+
+
+def make(checkout: Path, target: str, locale: str = "C.UTF-8") -> list[list[str]]:
+    """The command lines of a target, the program's name first."""
+    record = checkout / "record"
+    settings = [f"CONFIG={RECIPE}", "IMAGE=an image:1", "GPU_IMAGE=a gpu:1", "ROOT=s3://a b/ü"]
+    ended = subprocess.run(
+        ["make", "--silent", target, f"PYTHON={checkout / 'py thon'}", *settings],
+        cwd=checkout,
+        env={"PATH": "/usr/local/bin:/usr/bin:/bin", "RECORD": str(record), "LC_ALL": locale},
+        capture_output=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_target_splits_a_word_at_its_blanks(checkout, target, locale):
+    allowed = {RECIPE, "an image:1", "a gpu:1", "s3://a b/ü", "py thon", "not e2e"}
+    whole = {"mein", "Rezept", "für", "Größen.v2.yaml", "an", "a", "s3://a", "Größe", "dark"}
+    for words in make(checkout, target, locale):
+        assert not whole & set(words), words
+        for word in (word for word in words if " " in word):
+            assert word in allowed or "Größe mit Leerzeichen/dark room" in word or "=" in word
+
+
+def test_recipe_arrives_whole(checkout):
+    (command,) = [words for words in make(checkout, "run") if "pipeline.py" in words]
+    assert command == ["python", "pipeline.py", "--config", RECIPE]
+
+
+def test_served_folder_is_that_of_the_checkout(checkout):
+    (command,) = [words for words in make(checkout, "serve") if "serving.model_server" in words]
+    assert f"--model_base_path={checkout}/models/digits" in command
+
+
+def test_containers_push_below_the_name_of_the_recipe(checkout):
+    (command,) = [words for words in make(checkout, "kubeflow-local") if "kubeflow.local" in words]
+    assert command[3:] == [
+        "--config", RECIPE, "--image", "an image:1",
+        "--set", "push.destination=models/mein Rezept für Größen.v2-containers",
+    ]  # fmt: skip
+
+
+def test_help_lists_the_targets(checkout):
+    ended = subprocess.run(["make"], cwd=checkout, capture_output=True, check=True)
+    listed = [line.split()[1] for line in ended.stdout.decode().splitlines()]
+    assert listed == TARGETS
