@@ -73,7 +73,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--max-batch-size", type=int, default=64)
     parser.add_argument("--batch-timeout-micros", type=int, default=0)
     parser.add_argument("--num-batch-threads", type=int, default=2)
-    parser.add_argument("--profile", action="store_true", help="where the overhead's time goes")
+    parser.add_argument("--profile", action="store_true", help="where a server's time goes")
     parser.add_argument("--models", type=Path, default=Path("build/benchmarks"))
     parser.add_argument("--json", type=Path, help="file to write the numbers to")
     options = parser.parse_args(arguments)

@@ -52,7 +52,8 @@ class Plan:
         batch_size: `max_batch_size` where batching is on.
         batch_micros: `batch_timeout_micros`.
         batch_threads: `num_batch_threads`.
-        profile: Whether to record where the time goes, after the overhead's loads.
+        profile: Whether to record where the time goes, after the loads with batching and the
+            overhead's.
         note: Says what is measured next.
         show: Is given each row as soon as it is measured.
     """
@@ -84,7 +85,10 @@ def digits(plan: Plan) -> list[Row]:
         with _server(plan, "digits", batching) as server:
             for protocol in PROTOCOLS:
                 job = create_job(plan, server, "digits", protocol)
-                rows += _three_loads(plan, server, job, _name(protocol, batching))
+                name = _name(protocol, batching)
+                rows += _three_loads(plan, server, job, name)
+                if plan.profile and batching:
+                    rows[-1]["profile"] = _profile(plan, server, job, name)
     with flask_server(plan.work / "flask", saved_model_path(plan.models, "digits")) as server:
         job = create_job(plan, server, "digits", "flask")
         rows += _three_loads(plan, server, job, "Flask")
@@ -155,6 +159,7 @@ def _limit(plan: Plan, name: str) -> Row:
         "rate": result["rate"],
         "call_p50_ms": result["call_p50_ms"],
         "rates": result["rates"],
+        "server_micros_per_request": result["micros"],
     }
     plan.show(row)
     return row
