@@ -25,7 +25,7 @@ help: ## Show this list
 		while IFS='|' read -r name text; do printf '  make %-17s %s\n' "$$name" "$$text"; done
 
 setup: ## Make .venv from requirements.lock (at once when it is up to date)
-	@"$(PYTHON)" -m tools.setup_environment
+	@$(PYTHON) -m tools.setup_environment
 
 demo: setup ## Run the digits end to end, serve the pushed model and ask it
 	$(BIN)/python -m tools.demo
@@ -75,13 +75,13 @@ bench-transfer: setup ## Compare shipped weights with random ones on the digits
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.transfer
 
 image: ## Build the container image IMAGE (darkroom:latest), on BASE_IMAGE
-	@"$(PYTHON)" -m tools.image build --image "$(IMAGE)" --base "$(BASE_IMAGE)"
+	@$(PYTHON) -m tools.image build --image "$(IMAGE)" --base "$(BASE_IMAGE)"
 
 image-gpu: ## Build the image GPU_IMAGE (darkroom:gpu), with TensorFlow's CUDA packages
-	@"$(PYTHON)" -m tools.image build --image "$(GPU_IMAGE)" --base "$(BASE_IMAGE)" --variant gpu
+	@$(PYTHON) -m tools.image build --image "$(GPU_IMAGE)" --base "$(BASE_IMAGE)" --variant gpu
 
 image-test: ## Run the tests that start no pipeline inside IMAGE, with the newer versions
-	@"$(PYTHON)" -m tools.image test --image "$(IMAGE)" --base "$(BASE_IMAGE)"
+	@$(PYTHON) -m tools.image test --image "$(IMAGE)" --base "$(BASE_IMAGE)"
 
 kubeflow-local: data image ## Run CONFIG in local containers of IMAGE, one a step
 	$(BIN)/python -m kubeflow.local --config "$(CONFIG)" --image "$(IMAGE)" \

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest, StopLog, format_epoch
-from trainer.history import EpochRecord, History
+from trainer.history import EpochRecord, History, Phase
 
 
 class WithModel:
@@ -92,7 +92,7 @@ def test_line_of_an_epoch():
 def played_log(ran: int, epochs: int, patience: int | None, reports: bool = True) -> History:
     """A fine-tuning of `ran` epochs behind a head of 3; the fifth epoch of all is the best."""
     losses = [3.0, 2.9, 2.8, 2.0, 1.0, *[1.5] * 20][: 3 + ran]
-    phases = ["head"] * 3 + ["fine_tune"] * ran
+    phases: list[Phase] = ["head"] * 3 + ["fine_tune"] * ran
     records = [
         EpochRecord(phase, number, 1.0, 0.5, loss, 0.5, 1.0)
         for number, (phase, loss) in enumerate(zip(phases, losses, strict=True), 1)
