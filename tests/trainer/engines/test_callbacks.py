@@ -92,7 +92,8 @@ def test_line_of_an_epoch():
 def played_log(ran: int, epochs: int, patience: int | None, reports: bool = True) -> History:
     """A fine-tuning of `ran` epochs behind a head of 3; the fifth epoch of all is the best."""
     losses = [3.0, 2.9, 2.8, 2.0, 1.0, *[1.5] * 20][: 3 + ran]
-    phases: list[Phase] = ["head"] * 3 + ["fine_tune"] * ran
+    names: tuple[Phase, Phase] = ("head", "fine_tune")
+    phases = [names[number >= 3] for number in range(3 + ran)]
     records = [
         EpochRecord(phase, number, 1.0, 0.5, loss, 0.5, 1.0)
         for number, (phase, loss) in enumerate(zip(phases, losses, strict=True), 1)
