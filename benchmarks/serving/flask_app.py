@@ -5,6 +5,8 @@ import base64
 import tensorflow as tf
 from flask import Flask, Response, jsonify, request
 
+from benchmarks.serving.processes import FLASK_LOADED
+
 
 def create_app(model_path: str) -> Flask:
     """Returns the WSGI application.
@@ -15,6 +17,7 @@ def create_app(model_path: str) -> Flask:
     app = Flask(__name__)
     model = tf.saved_model.load(model_path)
     signature = model.signatures["serving_default"]
+    print(FLASK_LOADED, flush=True)
 
     @app.post("/predict")
     def predict() -> Response:

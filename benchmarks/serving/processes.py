@@ -20,6 +20,9 @@ import psutil
 
 from benchmarks.serving.load import ANSWER_SECONDS, Job
 
+FLASK_WORKERS: Final = 2
+FLASK_LOADED: Final = "the model is loaded"
+"""What each of them says once it can answer."""
 START_SECONDS: Final = 180.0
 """How long a server may take to load its model."""
 STOP_SECONDS: Final = 40.0
@@ -88,13 +91,19 @@ def flask_server(work: Path, model_path: Path) -> Iterator[Server]:
     work.mkdir(parents=True, exist_ok=True)
     log = work / "log"
     app = f"benchmarks.serving.flask_app:create_app({str(model_path)!r})"
-    options = ["--workers=2", "--bind=127.0.0.1:0", "--timeout=120", "--log-level=info"]
+    options = [
+        f"--workers={FLASK_WORKERS}",
+        "--bind=127.0.0.1:0",
+        "--timeout=120",
+        "--log-level=info",
+    ]
 
     def find_port() -> Server | None:
         text = log.read_text()
         bound = re.search(r"Listening at: http://([\d.:]+)", text)
-        # A worker has loaded its model when it first answers; both get the time for it.
-        return Server(process.pid, bound[1]) if bound is not None else None
+        # A worker that still loads its model leaves all requests to the other.
+        are_loaded = text.count(FLASK_LOADED) == FLASK_WORKERS
+        return Server(process.pid, bound[1]) if bound is not None and are_loaded else None
 
     with _process(["gunicorn", *options, app], log) as process:
         yield _wait(find_port, process, log)

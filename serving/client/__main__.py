@@ -43,6 +43,7 @@ def _run(values: argparse.Namespace) -> int:
     }
     try:
         with create_client(values) as client:
+            client.wait_for_start(values.wait, _report)
             return commands[values.command](client, values)
     except ValueError as error:
         _report(str(error))

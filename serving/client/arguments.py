@@ -94,6 +94,13 @@ def _add_server_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how often to try again while the server is unavailable (default: 3)",
     )
+    server.add_argument(
+        "--wait",
+        type=_patience,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to wait for the first answer of a server that is starting (default: 30)",
+    )
     server.add_argument("--gzip", action="store_true", help="compress requests and answers")
     server.add_argument(
         "--headers",
@@ -129,6 +136,10 @@ def _count(text: str) -> int:
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is not 0 or more")
     return value
+
+
+def _patience(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
 
 
 def _seconds(text: str) -> float:

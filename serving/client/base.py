@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from serving.client.concurrency import map_in_order, split
-from serving.client.errors import AnswerError, ClosedError
+from serving.client.errors import AnswerError, ClientError, ClosedError, UnavailableError
 from serving.client.examples import ClassScore, Example
 from serving.client.prediction import INPUT, Prediction, read_predictions
 from serving.client.retry import RetryPolicy, call_with_retries
 from serving.client.signatures import Signature
+from serving.client.startup import PAUSE_SECONDS, Startup
 from serving.client.target import ModelVersionStatus, Target
 
 Client = TypeVar("Client", bound="ModelClient")
@@ -43,6 +44,7 @@ class ModelClient(ABC):
         self._timeout_seconds = timeout_seconds
         self._retry = retry or RetryPolicy()
         self._closing = threading.Event()
+        self._startup: Startup | None = None
 
     def __enter__(self: Client) -> Client:
         return self
@@ -59,6 +61,15 @@ class ModelClient(ABC):
         """Closes the connections; calls under way in other threads end with ClosedError."""
         self._closing.set()
         self._disconnect()
+
+    def wait_for_start(self, seconds: float, report: Callable[[str], None]) -> None:
+        """Has calls wait for a server that is starting, until one of them is answered.
+
+        Args:
+            seconds: How long to wait, from now on; beyond the time that a call has otherwise.
+            report: Takes one line that says so, where there is something to wait for.
+        """
+        self._startup = Startup(seconds, report)
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """Classifies encoded images in one request, one prediction for each.
@@ -163,7 +174,22 @@ class ModelClient(ABC):
         """Closes the connections, under other threads' feet if need be."""
 
     def _call_with_retries(self, attempt: Callable[[float], Result]) -> Result:
-        return call_with_retries(attempt, self._timeout_seconds, self._retry, pause=self._pause)
+        while True:
+            try:
+                result = call_with_retries(
+                    attempt, self._timeout_seconds, self._retry, pause=self._pause
+                )
+            except UnavailableError as error:
+                startup = self._startup
+                if startup is None or not startup.allows_wait(error):
+                    raise
+                self._pause(PAUSE_SECONDS)
+            except ClientError:
+                self._startup = None
+                raise
+            else:
+                self._startup = None
+                return result
 
     def _pause(self, seconds: float) -> None:
         if self._closing.wait(seconds):

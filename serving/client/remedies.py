@@ -16,7 +16,7 @@ _BY_CODE: Final = {
     "HTTP 403": "--headers names a file with credentials",
 }
 _BY_TYPE: Final = (
-    (UnavailableError, "is a model server running there? --retries waits longer for one"),
+    (UnavailableError, "is a model server running there? --wait waits longer for one"),
     (DeadlineError, "--timeout gives it longer"),
     (TlsError, "--ca names the authority to trust, --server-name the name in the certificate"),
 )

@@ -27,14 +27,14 @@ class ScriptedHttpServer:
     of these.
     """
 
-    def __init__(self, *script, context=None):
+    def __init__(self, *script, context=None, port=0):
         self.script = list(script)
         self.requests = []
         self.connections = 0
         self._context = context
         self._sockets = []
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port = self._listener.getsockname()[1]
         self.url = f"http{'s' if context else ''}://127.0.0.1:{self.port}"
 
