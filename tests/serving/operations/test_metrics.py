@@ -11,7 +11,6 @@ from serving.model_server.operations.metrics import (
     MAX_NAME_LENGTH,
     MAX_PATHS,
     MAX_UNKNOWN_NAMES,
-    NO_METRICS,
     OTHER_NAME,
     QUEUE_BOUNDS,
     SIZE_BOUNDS,
@@ -249,11 +248,3 @@ def test_nothing_is_lost_when_many_threads_observe_while_others_read(metrics):
     samples = read(metrics)
     assert samples[f'{PREFIX}request_count{{model_name="digits",status="OK"}}'] == 8000
     assert samples[f"{PREFIX}batching_session:wrapped_run_count{{}}"] == 8000
-
-
-def test_null_object_takes_everything_that_metrics_take():
-    public = {name for name in vars(Metrics) if not name.startswith("_")}
-    assert public <= set(vars(type(NO_METRICS)))
-    NO_METRICS.observe_request("Predict", "GRPC", "digits", Code.OK, 0.001)
-    NO_METRICS.observe_batch("digits", 4, 1, [0.001])
-    assert NO_METRICS.render() == b""
