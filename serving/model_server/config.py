@@ -13,7 +13,8 @@ class ServerConfig(BaseModel):
     """What to serve, where, and how to follow new versions.
 
     Names are those of TensorFlow Serving's flags, but for `host`, `rest_port` and `grpc_port`; what
-    TensorFlow Serving lacks is marked "own".
+    TensorFlow Serving lacks is marked "own" and comes last. The command line's help is made of the
+    texts below.
 
     Args:
         model_name: Name of the one model, in URLs and requests.
@@ -28,10 +29,10 @@ class ServerConfig(BaseModel):
         num_load_threads: Versions that are loaded at a time; 0 takes one per CPU.
         file_system_poll_wait_seconds: Seconds between two looks at a model's folder; 0 looks once.
         max_num_load_retries: How often to try again after a failed load.
-        load_retry_interval_seconds: Seconds between these tries.
+        load_retry_interval_seconds: Seconds between these tries; the flag has microseconds.
         enable_model_warmup: Whether to replay a version's warm-up requests before it is served.
         num_request_iterations_for_warmup: How often each of these is replayed.
-        saved_model_tags: Tags of the graph to load from a SavedModel.
+        saved_model_tags: Tags of the graph to load; the flag has commas between them.
         prefer_tflite_model: Whether to load `model.tflite` where a version folder has one.
         enable_signature_method_name_check: Whether classify and regress refuse signatures whose
             method name says otherwise.
@@ -44,20 +45,20 @@ class ServerConfig(BaseModel):
         tensorflow_inter_op_parallelism: Ops that are computed at a time; likewise.
         per_process_gpu_memory_fraction: Share of each GPU's memory that this process takes, from 0
             (TensorFlow's choice) to 1.
-        host: Own. Address to bind. There is no authentication, so the default is this machine
-            only; TensorFlow Serving binds every address (`0.0.0.0`).
         rest_port: TCP port of the REST API; 0 takes a free one, None serves no REST.
         grpc_port: TCP port of the gRPC API; 0 takes a free one, None serves no gRPC.
         grpc_socket_path: Unix socket on which the gRPC API is served as well.
         grpc_channel_arguments: Options of the gRPC server as `name=value,name=value`.
         grpc_max_threads: gRPC requests that are computed at a time; None takes 4 per CPU.
-        rest_api_num_threads: The same for REST.
+        rest_api_num_threads: REST requests that are computed at a time; None takes 4 per CPU.
         rest_api_timeout_in_ms: Milliseconds until a REST request is answered 504; 0 or less waits
             for ever.
         rest_api_enable_cors_support: Whether pages of other origins may ask.
         ssl_config_file: Text file of an `SSLConfig`, for the gRPC API.
         monitoring_config_file: Text file of a `MonitoringConfig`.
         enable_grpc_healthcheck_service: Whether to serve gRPC's health service.
+        host: Own. Address to bind. There is no authentication, so the default is this machine
+            only; TensorFlow Serving binds every address (`0.0.0.0`).
         enable_grpc_reflection: Own. Whether to serve gRPC's reflection service.
         max_request_bytes: Own. A request that is larger, decompressed, is refused.
         max_json_depth: Own. A REST request that is nested more deeply is refused.
@@ -98,7 +99,6 @@ class ServerConfig(BaseModel):
     tensorflow_inter_op_parallelism: int = Field(default=0, ge=0)
     per_process_gpu_memory_fraction: float = Field(default=0.0, ge=0, le=1)
 
-    host: str = Field(default="127.0.0.1", min_length=1)
     rest_port: Port | None = 0
     grpc_port: Port | None = 0
     grpc_socket_path: Path | None = None
@@ -111,6 +111,8 @@ class ServerConfig(BaseModel):
 
     monitoring_config_file: Path | None = None
     enable_grpc_healthcheck_service: bool = False
+
+    host: str = Field(default="127.0.0.1", min_length=1)
     enable_grpc_reflection: bool = False
     max_request_bytes: int = Field(default=64 << 20, ge=1)
     max_json_depth: int = Field(default=200, ge=4)

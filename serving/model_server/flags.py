@@ -5,11 +5,13 @@ nothing on it; and the flags listed in `OWN_FLAGS` are not TensorFlow Serving's.
 """
 
 import argparse
+import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NoReturn, get_args, get_type_hints
 
 from pydantic import ValidationError
 
@@ -77,107 +79,33 @@ def _parse_micros(text: str) -> float:
     return max(int(text), 0) / 1e6
 
 
-class _Flag(NamedTuple):
-    """One flag.
-
-    Attributes:
-        name: As on the command line.
-        type: Reads the value.
-        help: What it does; the default is added.
-        field: Field of `ServerConfig`, where its name is another.
-    """
-
-    name: str
-    type: Callable[[str], Any]
-    help: str
-    field: str = ""
-
-
-_FLAGS: Final = {
-    "models": (
-        _Flag("model_name", str, "name of the model, without --model_config_file"),
-        _Flag("model_base_path", _parse_path, "folder of its version folders, likewise"),
-        _Flag("model_config_file", _parse_path, "ModelServerConfig as text, with all models"),
-        _Flag(
-            "model_config_file_poll_wait_seconds",
-            float,
-            "seconds between two looks at that file; 0 reads it once",
-        ),
-        _Flag(
-            "allow_version_labels_for_unavailable_models",
-            parse_bool,
-            "whether a new label may name a version that is not available yet",
-        ),
-        _Flag("num_load_threads", int, "versions loaded at a time; 0 takes one per CPU"),
-        _Flag(
-            "file_system_poll_wait_seconds",
-            float,
-            "seconds between two looks at a model's folder; 0 looks once",
-        ),
-        _Flag("max_num_load_retries", int, "how often to try again after a failed load"),
-        _Flag(
-            "load_retry_interval_micros",
-            _parse_micros,
-            "microseconds between these tries",
-            "load_retry_interval_seconds",
-        ),
-        _Flag("enable_model_warmup", parse_bool, "replay a version's warm-up requests first"),
-        _Flag("num_request_iterations_for_warmup", int, "how often to replay each"),
-        _Flag("saved_model_tags", _parse_tags, "tags of the graph to load, with commas between"),
-        _Flag("prefer_tflite_model", parse_bool, "load model.tflite where there is one"),
-        _Flag(
-            "enable_signature_method_name_check",
-            parse_bool,
-            "classify and regress refuse signatures of another method name",
-        ),
-    ),
-    "sessions": (
-        _Flag("tensorflow_session_parallelism", int, "sets the next two, where neither is set"),
-        _Flag("tensorflow_intra_op_parallelism", int, "threads for one op; 0 is automatic"),
-        _Flag("tensorflow_inter_op_parallelism", int, "ops computed at a time; 0 is automatic"),
-        _Flag("per_process_gpu_memory_fraction", float, "share of each GPU's memory, 0 to 1"),
-    ),
-    "batching": (
-        _Flag("enable_batching", parse_bool, "put requests together into batches"),
-        _Flag("batching_parameters_file", _parse_path, "BatchingParameters as text"),
-        _Flag(
-            "enable_per_model_batching_parameters",
-            parse_bool,
-            "take batching_params.pbtxt from the version folder instead",
-        ),
-    ),
-    "network": (
-        _Flag("port", int, "gRPC port; 0 takes a free one", "grpc_port"),
-        _Flag("rest_api_port", int, "REST port; 0 takes a free one", "rest_port"),
-        _Flag("grpc_socket_path", _parse_path, "unix socket for gRPC, besides the port"),
-        _Flag("grpc_channel_arguments", str, "gRPC options, as name=value,name=value"),
-        _Flag("grpc_max_threads", int, "gRPC requests computed at a time (4 per CPU)"),
-        _Flag("rest_api_num_threads", int, "REST requests computed at a time (4 per CPU)"),
-        _Flag("rest_api_timeout_in_ms", int, "milliseconds until a REST request gets a 504"),
-        _Flag("rest_api_enable_cors_support", parse_bool, "let pages of other origins ask"),
-        _Flag("ssl_config_file", _parse_path, "SSLConfig as text, for gRPC"),
-    ),
-    "operations": (
-        _Flag("monitoring_config_file", _parse_path, "MonitoringConfig as text"),
-        _Flag("enable_grpc_healthcheck_service", parse_bool, "serve gRPC's health service"),
-    ),
-    "not TensorFlow Serving's": (
-        _Flag("host", str, "address to bind; 0.0.0.0 for all"),
-        _Flag("enable_grpc_reflection", parse_bool, "serve gRPC's reflection service"),
-        _Flag("max_request_bytes", int, "refuse larger requests; 64 MB by default"),
-        _Flag("max_json_depth", int, "refuse REST requests that are nested more deeply"),
-        _Flag("client_timeout_seconds", float, "close a connection that sends no whole request"),
-        _Flag("access_log", parse_bool, "log each request as a line of JSON"),
-        _Flag("request_log_max_bytes", int, "remove the oldest request logs beyond; 0 is no limit"),
-        _Flag("request_log_max_days", float, "remove request logs that are older; 0 keeps all"),
-        _Flag("drain_seconds", int, "seconds that requests get to end when the server stops"),
-    ),
+_GROUPS: Final = {
+    "model_name": "models",
+    "enable_batching": "batching",
+    "tensorflow_session_parallelism": "sessions",
+    "rest_port": "network",
+    "monitoring_config_file": "operations",
+    "host": "not TensorFlow Serving's",
 }
-OWN_FLAGS: Final = (*(flag.name for flag in _FLAGS["not TensorFlow Serving's"]), "port_file")
-_FIELD_OF_FLAG: Final = {
-    flag.name: flag.field or flag.name for flags in _FLAGS.values() for flag in flags
+"""Titles of `--help`, by the field of `ServerConfig` that comes first below each."""
+_FLAG_OF_FIELD: Final = {field: field for field in ServerConfig.model_fields} | {
+    "grpc_port": "port",
+    "rest_port": "rest_api_port",
+    "load_retry_interval_seconds": "load_retry_interval_micros",
 }
-_FLAG_OF_FIELD: Final = {field: name for name, field in _FIELD_OF_FLAG.items()}
+_OWN_FIELDS: Final = list(_FLAG_OF_FIELD)[list(_FLAG_OF_FIELD).index("host") :]
+OWN_FLAGS: Final = (*_OWN_FIELDS, "port_file")
+_HELP: Final = dict(
+    re.findall(r"^ +(\w+): ((?:.|\n {8})*)", inspect.getdoc(ServerConfig) or "", re.M)
+)
+_TYPES: Final = get_type_hints(ServerConfig)
+_READERS: Final[dict[Any, Callable[[str], Any]]] = {
+    "saved_model_tags": _parse_tags,
+    "load_retry_interval_seconds": _parse_micros,
+    bool: parse_bool,
+    Path: _parse_path,
+}
+"""How values are read, by field or by type; other types read them themselves."""
 _DEFAULTS: Final = {"grpc_port": 8500, "rest_port": None}
 """Where the command line's defaults are not those of `ServerConfig`."""
 
@@ -192,7 +120,7 @@ def parse_flags(arguments: Sequence[str]) -> CommandLine:
     values = vars(_create_parser().parse_args(arguments))
     fields = dict(_DEFAULTS)
     fields |= {
-        field: values[name] for name, field in _FIELD_OF_FLAG.items() if values[name] is not None
+        field: values[name] for field, name in _FLAG_OF_FIELD.items() if values[name] is not None
     }
     ignored = [name for name in ("model_name", "model_base_path") if name in fields]
     ignored = ignored if "model_config_file" in fields else []
@@ -244,10 +172,11 @@ def _create_parser() -> _Parser:
         description="Serves SavedModels over TensorFlow Serving's REST and gRPC API.",
         allow_abbrev=False,
     )
-    for title, flags in _FLAGS.items():
-        group = parser.add_argument_group(title)
-        for flag in flags:
-            _add_flag(group, flag)
+    group: Any = parser
+    for field, name in _FLAG_OF_FIELD.items():
+        if field in _GROUPS:
+            group = parser.add_argument_group(_GROUPS[field])
+        _add_flag(group, field, name)
     group.add_argument("--port_file", type=Path, help="write the bound ports there, as JSON")
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show versions and exit")
     for name in IGNORED_FLAGS:
@@ -255,25 +184,22 @@ def _create_parser() -> _Parser:
     return parser
 
 
-def _add_flag(group: Any, flag: _Flag) -> None:
-    default = _describe_default(flag)
-    options: dict[str, Any] = {
-        "help": f"{flag.help} (default: {default})" if default else flag.help
-    }
-    if flag.type is parse_bool:
-        options |= {"nargs": "?", "const": True}
-    group.add_argument(f"--{flag.name}", type=flag.type, **options)
+def _add_flag(group: Any, field: str, name: str) -> None:
+    kind = next(iter(get_args(_TYPES[field])), _TYPES[field])
+    read = _READERS.get(field) or _READERS.get(kind, kind)
+    default = _describe_default(field)
+    text = " ".join(_HELP.get(field, "").removeprefix("Own. ").removesuffix(".").split())
+    options: dict[str, Any] = {"nargs": "?", "const": True} if kind is bool else {}
+    more = f" (default: {default})" if default else ""
+    group.add_argument(f"--{name}", type=read, help=text + more, **options)
 
 
-def _describe_default(flag: _Flag) -> str:
-    field = flag.field or flag.name
+def _describe_default(field: str) -> str:
     default = _DEFAULTS.get(field, ServerConfig.model_fields[field].default)
-    if flag.type is _parse_micros:
+    if field == "load_retry_interval_seconds":
         default = round(default * 1e6)
-    if flag.type is _parse_tags:
+    if isinstance(default, frozenset):
         default = ",".join(sorted(default))
-    return (
-        ""
-        if default in (None, "")
-        else str(default).replace("False", "false").replace("True", "true")
-    )
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "" if default is None else str(default)

@@ -123,4 +123,5 @@ def test_help_names_the_flags(capsys):
         parse_flags(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
+    assert "Own." not in text and "Address to bind. There is no auth" in text
     assert "--rest_api_port" in text and "--platform_config_file" not in text
