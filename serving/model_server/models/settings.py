@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from serving import protos
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.models.versions import All, Latest, Specific, VersionPolicy
+from serving.model_server.models.versions import Latest, Specific, VersionPolicy
 from serving.model_server.operations.request_log import read_logging_policy
 
 PLATFORM: Final = "tensorflow"
@@ -147,7 +147,7 @@ def _read_base_path(config: Any) -> Path:
 def _read_policy(policy: Any) -> VersionPolicy:
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":
-        return All()
+        return Latest(None)
     if choice == "specific":
         return Specific(frozenset(policy.specific.versions))
     return Latest(max(policy.latest.num_versions, 1))

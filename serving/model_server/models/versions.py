@@ -29,21 +29,10 @@ class Latest:
     """The highest versions that load; one that does not load gives way to the next.
 
     Args:
-        limit: How many.
+        limit: How many; None serves every version.
     """
 
     limit: int | None = 1
-
-    def choose(self, found: Collection[int]) -> Sequence[int]:
-        """Returns all versions, the newest first."""
-        return sorted(found, reverse=True)
-
-
-@dataclass(frozen=True)
-class All:
-    """Every version."""
-
-    limit: int | None = None
 
     def choose(self, found: Collection[int]) -> Sequence[int]:
         """Returns all versions, the newest first."""

@@ -9,7 +9,7 @@ from serving.model_server.errors import Code, NotFound
 from serving.model_server.models import memory
 from serving.model_server.models.loading import LoadPolicy
 from serving.model_server.models.statuses import State, StatusBoard, VersionStatus
-from serving.model_server.models.versions import All, Latest, Specific
+from serving.model_server.models.versions import Latest, Specific
 from tests.serving.models.fakes import (
     Gate,
     following,
@@ -48,7 +48,7 @@ def test_what_is_no_version_is_passed_over(tmp_path):
         put(tmp_path, name)
     (tmp_path / "9").mkdir()
     (tmp_path / "8").write_text("a file")
-    with following(tmp_path, versions=All()) as manager:
+    with following(tmp_path, versions=Latest(None)) as manager:
         assert served(manager) == [1]
 
 
@@ -151,7 +151,7 @@ def test_latest_two_of_which_one_is_broken_take_the_one_below(tmp_path):
 def test_all_versions_are_served_but_for_the_broken_one(tmp_path):
     for version, content in ((1, "good"), (2, "broken"), (3, "good")):
         put(tmp_path, version, content)
-    with following(tmp_path, versions=All()) as manager:
+    with following(tmp_path, versions=Latest(None)) as manager:
         assert served(manager) == [3, 1]
         put(tmp_path, 4)
         take_away(tmp_path, 1)
@@ -181,7 +181,7 @@ def test_policy_changes_while_serving(tmp_path):
     for version in (1, 2, 3):
         put(tmp_path, version)
     with following(tmp_path) as manager:
-        manager.configure(tmp_path, All())
+        manager.configure(tmp_path, Latest(None))
         wait_until(lambda: served(manager) == [3, 2, 1])
         manager.configure(tmp_path, Specific(frozenset({1})))
         wait_until(lambda: states(manager) == {3: "END", 2: "END", 1: "AVAILABLE"})
@@ -232,7 +232,7 @@ def test_other_folder_with_the_same_number_leaves_what_is_loaded(tmp_path):
     put(tmp_path / "b", 1, "from b")
     put(tmp_path / "b", 2, "from b")
     with following(tmp_path / "a") as manager:
-        manager.configure(tmp_path / "b", All())
+        manager.configure(tmp_path / "b", Latest(None))
         wait_until(lambda: served(manager) == [2, 1])
         with manager.lease(1) as first, manager.lease(2) as second:
             assert (first.servable.content, second.servable.content) == ("from a", "from b")
@@ -289,7 +289,7 @@ def test_requests_never_miss_while_versions_come_and_go(tmp_path):
         for version in range(kept + 1, 40):
             put(tmp_path, version, "broken" if version % 7 == 0 else "good")
             take_away(tmp_path, version - kept)
-            aim = Latest(version % 3 + 1) if version % 2 else All()
+            aim = Latest(version % 3 + 1) if version % 2 else Latest(None)
             manager.configure(tmp_path, aim)
             time.sleep(0.01)
         stopping.set()

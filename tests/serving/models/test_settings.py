@@ -6,7 +6,7 @@ import pytest
 
 from serving.model_server.errors import InvalidArgument
 from serving.model_server.models.settings import copy_config, create_config, read_settings
-from serving.model_server.models.versions import All, Latest, Specific
+from serving.model_server.models.versions import Latest, Specific
 from serving.protos.text_files import parse_text
 
 
@@ -27,7 +27,7 @@ GOOD = 'name: "a" base_path: "/m/a" model_platform: "tensorflow" '
         ("", Latest(1)),
         ("model_version_policy { latest {} }", Latest(1)),
         ("model_version_policy { latest { num_versions: 3 } }", Latest(3)),
-        ("model_version_policy { all {} }", All()),
+        ("model_version_policy { all {} }", Latest(None)),
         (
             "model_version_policy { specific { versions: 4 versions: 2 } }",
             Specific(frozenset({2, 4})),

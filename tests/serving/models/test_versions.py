@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from serving.model_server.models.versions import All, Latest, Specific, list_versions
+from serving.model_server.models.versions import Latest, Specific, list_versions
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from serving.model_server.models.versions import All, Latest, Specific, list_ver
     [
         (Latest(), [9, 5, 1], 1),
         (Latest(2), [9, 5, 1], 2),
-        (All(), [9, 5, 1], None),
+        (Latest(None), [9, 5, 1], None),
         (Specific(frozenset({1, 9, 7})), [9, 1], None),
         (Specific(frozenset()), [], None),
     ],
