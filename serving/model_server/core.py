@@ -21,7 +21,6 @@ from serving.model_server.errors import (
     NotFound,
     StatusError,
 )
-from serving.model_server.models.labels import check_labels
 from serving.model_server.models.leases import LoadedVersion
 from serving.model_server.models.manager import ModelManager, not_served
 from serving.model_server.models.settings import ModelSettings, copy_config, read_settings
@@ -259,15 +258,19 @@ class ServerCore:
         )
 
     def _check_labels(self, settings: Mapping[str, ModelSettings]) -> None:
+        """Checks that labels name versions that answer, so that no request is lost."""
         for name, wanted in settings.items():
             model = self._models.get(name)
-            check_labels(
-                name,
-                wanted.labels,
-                model.labels if model is not None else {},
-                model.manager.is_available if model is not None else lambda version: False,
-                self._allow_unavailable_labels,
-            )
+            before = model.labels if model is not None else {}
+            for label, version in wanted.labels.items():
+                is_free = before.get(label, version) == version
+                may_be_missing = self._allow_unavailable_labels and is_free
+                is_available = model is not None and model.manager.is_available(version)
+                if not may_be_missing and not is_available:
+                    raise FailedPrecondition(
+                        f"Request to assign label to version {version} of model {name}, "
+                        "which is not currently available for inference"
+                    )
 
     def _follow(self, settings: Mapping[str, ModelSettings]) -> list[ModelManager]:
         before = self._models
