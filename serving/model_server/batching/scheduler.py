@@ -7,16 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
 
 from serving.model_server.batching.merging import Arrays, Outputs
-from serving.model_server.batching.queues import BatchQueue, Task
+from serving.model_server.batching.queues import BatchQueue
 from serving.model_server.errors import Code, StatusError
-
-
-class _Work(NamedTuple):
-    process: Callable[[list[Task]], None]
-    tasks: list[Task]
 
 
 class BatchScheduler:
@@ -115,10 +110,10 @@ class BatchScheduler:
             if self._waiting:
                 # Somebody else must look after the rest, as this thread cannot now.
                 self._condition.notify()
-        work.process(work.tasks)
+        work()
         return True
 
-    def _take(self) -> _Work | None:
+    def _take(self) -> Callable[[], None] | None:
         now = self.clock()
         for _ in range(len(self._waiting)):
             queue = self._waiting.popleft()
@@ -126,7 +121,7 @@ class BatchScheduler:
             if len(queue):
                 self._waiting.append(queue)
             if batch is not None:
-                return _Work(queue.process, batch.tasks)
+                return partial(queue.process, batch.tasks)
         return None
 
     def _wait(self) -> None:

@@ -56,17 +56,14 @@ class StatusBoard:
             ended = [v for v, s in self._statuses.items() if s.state is State.END]
             for version in sorted(ended)[: -self.MAX_ENDED]:
                 del self._statuses[version]
-            self._notify()
+            self.notify()
 
     def notify(self) -> None:
         """Tells those who wait that what they wait for may be decided otherwise."""
         with self._changed:
-            self._notify()
-
-    def _notify(self) -> None:
-        self._changed.notify_all()
-        for call in self._watchers:
-            call()
+            self._changed.notify_all()
+            for call in self._watchers:
+                call()
 
     def list_all(self) -> list[VersionStatus]:
         """Returns all statuses, the newest version first."""

@@ -123,11 +123,7 @@ class Histogram:
 
     def observe(self, labels: Labels, value: float) -> None:
         """Counts one value under these labels."""
-        bucket = bisect_left(self._bounds, value)
-        with self._lock:
-            series = self._series.get(labels) or self._add_series(labels)
-            series.counts[bucket] += 1
-            series.sum += value
+        self.observe_all(labels, (value,))
 
     def observe_all(self, labels: Labels, values: Iterable[float]) -> None:
         """Counts several values under these labels."""
