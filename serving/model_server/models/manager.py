@@ -17,7 +17,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -30,8 +30,6 @@ from serving.model_server.models.loading import LoadPolicy, VersionLoader
 from serving.model_server.models.statuses import State, StatusBoard, VersionStatus
 from serving.model_server.models.versions import Latest, Specific, VersionPolicy, list_versions
 from serving.model_server.operations.metrics import NO_METRICS, Metrics
-
-__all__ = ["FOLLOWING", "LoadPolicy", "ModelManager", "not_served"]
 
 FOLLOWING: Final = "follow-"
 """How the names of the threads begin that follow a model."""
@@ -135,24 +133,6 @@ class ModelManager:
             return True
         self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
-
-    @contextlib.contextmanager
-    def lease(self, version: int | None = None) -> Iterator[LoadedVersion]:
-        """Keeps a version loaded for the time of a request.
-
-        Args:
-            version: Number of the version; None takes the newest.
-
-        Raises:
-            NotFound: That version is not served.
-        """
-        loaded = self.acquire(version)
-        if loaded is None:
-            raise not_served(self.name, version)
-        try:
-            yield loaded
-        finally:
-            loaded.release()
 
     def acquire(self, version: int | None = None) -> LoadedVersion | None:
         """Returns a version with one more user, who releases it; None where it is not served.

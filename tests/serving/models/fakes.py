@@ -5,7 +5,7 @@ import threading
 import time
 
 from serving.model_server.models.loading import LoadPolicy
-from serving.model_server.models.manager import ModelManager
+from serving.model_server.models.manager import ModelManager, not_served
 
 NO_RETRY = LoadPolicy(poll_wait_seconds=0.01, max_num_retries=0)
 
@@ -68,11 +68,23 @@ def states(manager):
     return {status.version: status.state.name for status in manager.list_statuses()}
 
 
+@contextlib.contextmanager
+def lease(manager, version=None):
+    """As the server's core does for each request."""
+    loaded = manager.acquire(version)
+    if loaded is None:
+        raise not_served(manager.name, version)
+    try:
+        yield loaded
+    finally:
+        loaded.release()
+
+
 def served(manager):
     """The versions that answer, the newest first."""
     found = [v for v in sorted(states(manager), reverse=True) if manager.is_available(v)]
     for version in found:
-        with manager.lease(version) as loaded:
+        with lease(manager, version) as loaded:
             assert loaded.version == version
     return found
 

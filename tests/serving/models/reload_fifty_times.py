@@ -19,7 +19,7 @@ from serving.model_server.models.loading import LoadPolicy
 from serving.model_server.models.manager import ModelManager
 from serving.model_server.servables.loading import load_model
 from serving.model_server.servables.threaded import ThreadedServable
-from tests.serving.models.fakes import states, wait_until
+from tests.serving.models.fakes import lease, states, wait_until
 
 SIZE, LAYERS = 576, 10
 
@@ -70,7 +70,7 @@ def reload(folder, count):
     )
     manager.start()
     for version in range(1, count + 1):
-        with manager.lease(version) as loaded:
+        with lease(manager, version) as loaded:
             asyncio.run(ask(loaded.servable))
         del loaded
         put(saved, base_path, version + 1)

@@ -13,6 +13,7 @@ from serving.model_server.models.versions import Latest, Specific
 from tests.serving.models.fakes import (
     Gate,
     following,
+    lease,
     put,
     served,
     states,
@@ -32,12 +33,12 @@ def test_newest_version_is_served_by_number_and_as_latest(tmp_path):
         put(tmp_path, version)
     with following(tmp_path) as manager:
         for version in (None, 10):
-            with manager.lease(version) as loaded:
+            with lease(manager, version) as loaded:
                 assert loaded.version == 10
         assert states(manager) == {10: "AVAILABLE"}
         with (
             pytest.raises(NotFound, match=r"Servable not found for request: Specific\(m, 9\)"),
-            manager.lease(9),
+            lease(manager, 9),
         ):
             pass
 
@@ -84,7 +85,7 @@ def test_old_version_answers_while_the_new_one_loads(tmp_path):
 def test_old_version_ends_with_its_last_request(tmp_path):
     put(tmp_path, 1)
     with following(tmp_path) as manager:
-        with manager.lease() as first, manager.lease() as second:
+        with lease(manager) as first, lease(manager) as second:
             put(tmp_path, 2)
             wait_until(lambda: served(manager) == [2])
             assert first.version == second.version == 1
@@ -98,12 +99,12 @@ def test_version_that_comes_back_while_its_last_request_runs_is_another_one(tmp_
     put(tmp_path, 1)
     put(tmp_path, 2)
     with following(tmp_path) as manager:
-        with manager.lease(2) as first:
+        with lease(manager, 2) as first:
             take_away(tmp_path, 2)
             wait_until(lambda: served(manager) == [1])
             put(tmp_path, 2)
             wait_until(lambda: served(manager) == [2])
-            with manager.lease(2) as second:
+            with lease(manager, 2) as second:
                 assert second.servable is not first.servable
         wait_until(lambda: first.servable.closed)
         assert states(manager)[2] == "AVAILABLE"
@@ -234,7 +235,7 @@ def test_other_folder_with_the_same_number_leaves_what_is_loaded(tmp_path):
     with following(tmp_path / "a") as manager:
         manager.configure(tmp_path / "b", Latest(None))
         wait_until(lambda: served(manager) == [2, 1])
-        with manager.lease(1) as first, manager.lease(2) as second:
+        with lease(manager, 1) as first, lease(manager, 2) as second:
             assert (first.servable.content, second.servable.content) == ("from a", "from b")
 
 
@@ -277,7 +278,7 @@ def test_requests_never_miss_while_versions_come_and_go(tmp_path):
     def ask(manager):
         while not stopping.is_set():
             try:
-                with manager.lease() as loaded:
+                with lease(manager) as loaded:
                     assert not loaded.servable.closed
             except Exception as error:
                 failures.append(error)

@@ -15,6 +15,7 @@ from tests.serving.models.fakes import (
     Gate,
     create,
     following,
+    lease,
     put,
     served,
     states,
@@ -85,7 +86,7 @@ def test_emptied_folder_unloads_and_vanished_folder_does_not(tmp_path):
         wait_until(lambda: states(manager) == {1: "END"})
         with (
             pytest.raises(NotFound, match=r"Servable not found for request: Latest\(m\)"),
-            manager.lease(),
+            lease(manager),
         ):
             pass
 
@@ -123,7 +124,7 @@ def test_stopped_model_serves_nothing_and_ends_with_its_last_request(tmp_path):
     put(tmp_path, 1)
     manager = create(tmp_path)
     manager.start()
-    with manager.lease() as loaded:
+    with lease(manager) as loaded:
         manager.stop()
         assert served(manager) == []
         assert not manager.join(0.05)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from serving import protos
 from serving.model_server.core import ModelSpec, ServerCore
 from serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
-from serving.model_server.models.manager import LoadPolicy, ModelManager
+from serving.model_server.models.loading import LoadPolicy
+from serving.model_server.models.manager import ModelManager
 from serving.model_server.rest.handler import RestHandler
 
 PREDICT = "/v1/models/m:predict"
