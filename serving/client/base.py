@@ -4,7 +4,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from serving.client.target import ModelVersionStatus, Target
 
 Client = TypeVar("Client", bound="ModelClient")
 Result = TypeVar("Result")
+
+_ONCE: Final = RetryPolicy(attempts=1)
 
 
 class ModelClient(ABC):
@@ -69,7 +71,7 @@ class ModelClient(ABC):
             seconds: How long to wait, from now on; beyond the time that a call has otherwise.
             report: Takes one line that says so, where there is something to wait for.
         """
-        self._startup = Startup(seconds, report)
+        self._startup = Startup(seconds, report) if seconds > 0 else None
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """Classifies encoded images in one request, one prediction for each.
@@ -174,22 +176,24 @@ class ModelClient(ABC):
         """Closes the connections, under other threads' feet if need be."""
 
     def _call_with_retries(self, attempt: Callable[[float], Result]) -> Result:
-        while True:
+        startup = self._startup
+        while startup is not None:
             try:
-                result = call_with_retries(
-                    attempt, self._timeout_seconds, self._retry, pause=self._pause
-                )
+                result = self._call_by(_ONCE, attempt)
             except UnavailableError as error:
-                startup = self._startup
-                if startup is None or not startup.allows_wait(error):
-                    raise
-                self._pause(PAUSE_SECONDS)
+                if not startup.allows_wait(error):
+                    break
+                self._pause(max(PAUSE_SECONDS, error.retry_after_seconds or 0.0))
             except ClientError:
                 self._startup = None
                 raise
             else:
                 self._startup = None
                 return result
+        return self._call_by(self._retry, attempt)
+
+    def _call_by(self, policy: RetryPolicy, attempt: Callable[[float], Result]) -> Result:
+        return call_with_retries(attempt, self._timeout_seconds, policy, pause=self._pause)
 
     def _pause(self, seconds: float) -> None:
         if self._closing.wait(seconds):

@@ -210,8 +210,8 @@ def late_server():
 @pytest.mark.parametrize("protocol", ["rest", "grpc"])
 def test_server_that_is_starting_is_waited_for(capsys, files, late_server, protocol):
     server = [f"--{protocol}", late_server(protocol), "--model", "m"]
-    code, output, errors = run(capsys, "predict", *files[:2], *server, "--retries", "0")
-    assert (code, output) == (0, f"{files[0]}: a 1.0000\n{files[1]}: a 1.0000\n"), errors
+    code, output, errors = run(capsys, "predict", files[0], *server, "--retries", "0")
+    assert (code, output) == (0, f"{files[0]}: a 1.0000\n"), errors
     (line,) = errors.splitlines()
     assert server[1] in line
     assert line.endswith("; waiting up to 30 s for the server to start")
@@ -321,9 +321,10 @@ def start(*arguments):
 
 @pytest.mark.parametrize("script", [[60, b""], http_answer(503)], ids=["silent", "unavailable"])
 def test_interrupt_ends_it_at_once(files, script):
+    patience = ["--retries", 99, "--wait", 0]
     with (
         ScriptedHttpServer(script) as server,
-        start("predict", *files, "--rest", server.url, "--model", "m", "--retries", 99) as process,
+        start("predict", *files, "--rest", server.url, "--model", "m", *patience) as process,
     ):
         interrupt(process, server)
 
