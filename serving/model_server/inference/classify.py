@@ -6,17 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving import protos
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.inference.examples import (
-    answer_examples,
-    check_input_name,
-    check_method,
-    check_one_input,
-    write_shape,
-)
+from serving.model_server.inference.examples import ExampleApi, write_shape
 from serving.model_server.inference.signature_checks import CLASSIFY_METHOD
-from serving.model_server.models.leases import LoadedVersion
 from serving.protos.tensors import find_type
 
 CLASSES: Final = "classes"
@@ -24,49 +16,7 @@ SCORES: Final = "scores"
 _TYPES: Final = {CLASSES: "string", SCORES: "float"}
 
 
-async def classify(loaded: LoadedVersion, request: Any, check_method_name: bool = False) -> Any:
-    """Answers a `ClassificationRequest`.
-
-    Args:
-        loaded: The version to ask.
-        request: The request message.
-        check_method_name: Whether to refuse a signature of another method.
-
-    Returns:
-        `ClassificationResponse`.
-
-    Raises:
-        InvalidArgument: No such signature, one that is not of this API's form, or no examples.
-        Exception: Whatever the model raises.
-    """
-
-    def check(signature: Any) -> None:
-        check_classification(signature, check_method_name)
-
-    response = protos.message_class("tensorflow.serving.ClassificationResponse")()
-    return await answer_examples(loaded, request, check, response, fill_classifications)
-
-
-def check_classification(signature: Any, check_method_name: bool) -> None:
-    """Checks that a signature is one to classify with.
-
-    Raises:
-        InvalidArgument: Its method, its inputs or its outputs say otherwise.
-    """
-    if check_method_name:
-        check_method(signature, CLASSIFY_METHOD, "classification")
-    check_one_input(signature)
-    if len(signature.outputs) not in (1, 2):
-        raise InvalidArgument(f"Expected one or two output Tensors, found {len(signature.outputs)}")
-    check_input_name(signature, "classification")
-    if CLASSES not in signature.outputs and SCORES not in signature.outputs:
-        raise InvalidArgument(
-            "Expected classification signature outputs to contain at least one of "
-            f'"{CLASSES}" or "{SCORES}". Signature was: {signature}'
-        )
-
-
-def fill_classifications(result: Any, outputs: Mapping[str, np.ndarray], num_examples: int) -> None:
+def _fill(result: Any, outputs: Mapping[str, np.ndarray], num_examples: int) -> None:
     """Writes the outputs of a model into a `ClassificationResult`.
 
     Args:
@@ -115,3 +65,15 @@ def _check_output(name: str, array: np.ndarray, num_examples: int) -> None:
         raise InvalidArgument(
             f"Expected {name} output batch size of {num_examples}. Got: {len(array)}"
         )
+
+
+classify: Final = ExampleApi(
+    kind="classification",
+    method=CLASSIFY_METHOD,
+    outputs=(CLASSES, SCORES),
+    wrong_count="Expected one or two output Tensors, found {}",
+    wrong_names="Expected classification signature outputs to contain at least one of "
+    f'"{CLASSES}" or "{SCORES}". Signature was: ',
+    fill=_fill,
+)
+"""Answers a `ClassificationRequest` with a `ClassificationResponse`."""

@@ -4,10 +4,12 @@ A signature of these APIs takes one tensor, `inputs`: strings that are each a `t
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from serving import protos
 from serving.model_server.errors import InvalidArgument
 from serving.model_server.event_loop import call_by_size
 from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, check_types
@@ -19,40 +21,76 @@ _ELEMENT_BYTES: Final = 64
 """What it takes to write one element of an output into a message."""
 
 
-async def answer_examples(
-    loaded: LoadedVersion,
-    request: Any,
-    check: Callable[[Any], None],
-    response: Any,
-    fill: Callable[[Any, Mapping[str, np.ndarray], int], None],
-) -> Any:
-    """Answers a request that has examples for one signature.
+@dataclass(frozen=True)
+class ExampleApi:
+    """An API that has examples answered by one signature.
 
-    Args:
-        loaded: The version to ask.
-        request: The request message.
-        check: Refuses a `SignatureDef` that is not of the API's form.
-        response: The empty answer.
-        fill: Writes outputs into the answer's result, with the number of examples.
-
-    Returns:
-        The answer.
-
-    Raises:
-        InvalidArgument: No such signature, one that is not of the API's form, or no examples.
-        Exception: Whatever the model raises.
+    Attributes:
+        kind: "classification" or "regression", as messages and errors name it.
+        method: The method that its signatures say they are for.
+        outputs: The outputs that its signatures may have.
+        wrong_count: Error of a signature with another number of outputs, which it may repeat.
+        wrong_names: Error of one with none of these outputs; the signature follows.
+        fill: Writes outputs into the empty result, with the number of examples.
     """
-    name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-    signature_defs = loaded.servable.signature_defs
-    if name not in signature_defs:
-        raise InvalidArgument(f"No signature was found with the name: {name}")
-    check(signature_defs[name])
-    examples = await read_examples(request.input)
-    outputs = await run_examples(loaded.servable, name, examples)
-    size = estimate_bytes(outputs)
-    await call_by_size(size, fill, response.result, outputs, len(examples))
-    fill_model_spec(response.model_spec, request.model_spec.name, name, loaded.version)
-    return response
+
+    kind: str
+    method: str
+    outputs: tuple[str, ...]
+    wrong_count: str
+    wrong_names: str
+    fill: Callable[[Any, Mapping[str, np.ndarray], int], None]
+
+    async def __call__(
+        self, loaded: LoadedVersion, request: Any, check_method_name: bool = False
+    ) -> Any:
+        """Answers a request.
+
+        Args:
+            loaded: The version to ask.
+            request: The request message.
+            check_method_name: Whether to refuse a signature of another method.
+
+        Returns:
+            The answer's message.
+
+        Raises:
+            InvalidArgument: No such signature, one that is not of this API's form, or no examples.
+            Exception: Whatever the model raises.
+        """
+        name = request.model_spec.signature_name or DEFAULT_SIGNATURE
+        signature_defs = loaded.servable.signature_defs
+        if name not in signature_defs:
+            raise InvalidArgument(f"No signature was found with the name: {name}")
+        self.check(signature_defs[name], check_method_name)
+        examples = await read_examples(request.input)
+        outputs = await run_examples(loaded.servable, name, examples)
+        kind = self.kind.capitalize()
+        response = protos.message_class(f"tensorflow.serving.{kind}Response")()
+        size = estimate_bytes(outputs)
+        await call_by_size(size, self.fill, response.result, outputs, len(examples))
+        fill_model_spec(response.model_spec, request.model_spec.name, name, loaded.version)
+        return response
+
+    def check(self, signature: Any, check_method_name: bool) -> None:
+        """Checks that a signature is one of this API's.
+
+        Raises:
+            InvalidArgument: Its method, its inputs or its outputs say otherwise.
+        """
+        if check_method_name and signature.method_name != self.method:
+            raise InvalidArgument(
+                f"Expected {self.kind} signature method_name to be {self.method}. "
+                f"Was: {signature.method_name}"
+            )
+        if len(signature.inputs) != 1:
+            raise InvalidArgument("Expected one input Tensor.")
+        if not 1 <= len(signature.outputs) <= len(self.outputs):
+            raise InvalidArgument(self.wrong_count.format(len(signature.outputs)))
+        if INPUTS not in signature.inputs:
+            raise InvalidArgument(f"No {self.kind} inputs found in SignatureDef: {signature}")
+        if not any(name in signature.outputs for name in self.outputs):
+            raise InvalidArgument(f"{self.wrong_names}{signature}")
 
 
 async def read_examples(input_: Any) -> np.ndarray:
@@ -125,42 +163,6 @@ async def run_examples(
     inputs = {INPUTS: examples}
     check_types(servable.signature_defs[signature_name], inputs)
     return await servable.run(signature_name, inputs)
-
-
-def check_one_input(signature: Any) -> None:
-    """Checks that a signature takes one tensor.
-
-    Raises:
-        InvalidArgument: It takes none or several.
-    """
-    if len(signature.inputs) != 1:
-        raise InvalidArgument("Expected one input Tensor.")
-
-
-def check_input_name(signature: Any, kind: str) -> None:
-    """Checks that a signature takes examples.
-
-    Args:
-        signature: The `SignatureDef`.
-        kind: "classification" or "regression".
-
-    Raises:
-        InvalidArgument: Its input has another name.
-    """
-    if INPUTS not in signature.inputs:
-        raise InvalidArgument(f"No {kind} inputs found in SignatureDef: {signature}")
-
-
-def check_method(signature: Any, method: str, kind: str) -> None:
-    """Checks that a signature says that it is for this method.
-
-    Raises:
-        InvalidArgument: It says that it is for another one.
-    """
-    if signature.method_name != method:
-        raise InvalidArgument(
-            f"Expected {kind} signature method_name to be {method}. Was: {signature.method_name}"
-        )
 
 
 def fill_model_spec(spec: Any, name: str, signature_name: str, version: int) -> None:

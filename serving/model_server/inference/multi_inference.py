@@ -5,27 +5,25 @@ The texts are TensorFlow Serving's.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from serving import protos
 from serving.model_server.errors import InvalidArgument, Unimplemented
 from serving.model_server.event_loop import call_by_size
-from serving.model_server.inference.classify import check_classification, fill_classifications
+from serving.model_server.inference.classify import classify
 from serving.model_server.inference.examples import (
     estimate_bytes,
     fill_model_spec,
     read_examples,
     run_examples,
 )
-from serving.model_server.inference.regress import check_regression, fill_regressions
-from serving.model_server.inference.signature_checks import (
-    CLASSIFY_METHOD,
-    DEFAULT_SIGNATURE,
-    REGRESS_METHOD,
-)
+from serving.model_server.inference.regress import regress
+from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE
 from serving.model_server.models.leases import LoadedVersion
+
+_APIS: Final = {api.method: api for api in (classify, regress)}
 
 
 async def multi_inference(
@@ -52,18 +50,11 @@ async def multi_inference(
     all_outputs = await _run_all(loaded, names, examples)
     response = protos.message_class("tensorflow.serving.MultiInferenceResponse")()
     for task, name, outputs in zip(request.tasks, names, all_outputs, strict=True):
-        result = response.results.add()
-        size = estimate_bytes(outputs)
-        await call_by_size(size, _fill, result, task.method_name, outputs, len(examples))
+        api, result = _APIS[task.method_name], response.results.add()
+        part = getattr(result, f"{api.kind}_result")
+        await call_by_size(estimate_bytes(outputs), api.fill, part, outputs, len(examples))
         fill_model_spec(result.model_spec, task.model_spec.name, name, loaded.version)
     return response
-
-
-def _fill(result: Any, method: str, outputs: Mapping[str, np.ndarray], num_examples: int) -> None:
-    if method == CLASSIFY_METHOD:
-        fill_classifications(result.classification_result, outputs, num_examples)
-    else:
-        fill_regressions(result.regression_result, outputs, num_examples)
 
 
 async def _run_all(
@@ -90,7 +81,9 @@ def _check_tasks(
             raise InvalidArgument(f"Duplicate evaluation of signature: {name}")
         if name not in signature_defs:
             raise InvalidArgument(f"Requested signature not found in model graph: {name}")
-        _check_signature(signature_defs[name], task.method_name, check_method_name)
+        if task.method_name not in _APIS:
+            raise Unimplemented(f"Unsupported signature method_name: {task.method_name}")
+        _APIS[task.method_name].check(signature_defs[name], check_method_name)
         names.append(name)
     return names
 
@@ -102,12 +95,3 @@ def _check_model_name(name: str, first: str) -> None:
         raise InvalidArgument(
             "All ModelSpecs in a MultiInferenceRequest must access the same model name."
         )
-
-
-def _check_signature(signature: Any, method: str, check_method_name: bool) -> None:
-    if method == CLASSIFY_METHOD:
-        check_classification(signature, check_method_name)
-    elif method == REGRESS_METHOD:
-        check_regression(signature, check_method_name)
-    else:
-        raise Unimplemented(f"Unsupported signature method_name: {method}")
