@@ -83,86 +83,65 @@ def _read_instances(
             "instances is a plain list, but expecting list of objects as multiple "
             "input tensors required as per tensorinfo_map"
         )
-    if _is_object(instances[0]):
-        return _read_uniform_objects(instances, types) or _read_objects(instances, types)
-    return _read_values(instances, types)
+    try:
+        return _convert_instances(instances, types)
+    except StatusError:
+        # Going through them one by one finds the instance to name in the message.
+        _explain(instances, types)
+        raise
 
 
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and not is_base64(value)
 
 
-def _read_values(instances: list[Any], types: Mapping[str, TensorType]) -> dict[str, np.ndarray]:
-    name = next(iter(types))
-    try:
-        return {name: to_tensor(instances, types[name])}
-    except StatusError:
-        # Going through them one by one finds the instance to name in the message.
-        _explain_values(instances, types[name])
-        raise
-
-
-def _explain_values(instances: list[Any], type_: TensorType) -> None:
-    first: np.ndarray | None = None
-    for index, value in enumerate(instances):
-        if _is_object(value):
-            raise InvalidArgument(
-                f"Expecting value/list but got object at item {index} of input list"
-            )
-        try:
-            row = to_tensor(value, type_)
-            first = row if first is None else first
-            _check_same_shape(first, row)
-        except StatusError as error:
-            raise _element_error(index, "", error) from None
-
-
-def _read_uniform_objects(
+def _convert_instances(
     instances: list[Any], types: Mapping[str, TensorType]
-) -> dict[str, np.ndarray] | None:
-    """Returns the tensors, each converted as a whole; None if an instance needs a closer look."""
+) -> dict[str, np.ndarray]:
+    """Returns the tensors, each converted as a whole."""
+    if not _is_object(instances[0]):
+        name = next(iter(types))
+        return {name: to_tensor(instances, types[name])}
     for instance in instances:
         if not _is_object(instance) or instance.keys() != types.keys():
-            return None
-    try:
-        return {
-            name: to_tensor([instance[name] for instance in instances], type_)
-            for name, type_ in types.items()
-        }
-    except StatusError:
-        return None
+            raise InvalidArgument("The instances are not alike")
+    return {
+        name: to_tensor([instance[name] for instance in instances], type_)
+        for name, type_ in types.items()
+    }
 
 
-def _read_objects(instances: list[Any], types: Mapping[str, TensorType]) -> dict[str, np.ndarray]:
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in types}
+def _explain(instances: list[Any], types: Mapping[str, TensorType]) -> None:
+    """Raises what is wrong with the first instance that cannot be had."""
+    are_objects = _is_object(instances[0])
+    first: dict[str, np.ndarray] = {}
     for index, instance in enumerate(instances):
-        if not _is_object(instance):
-            raise InvalidArgument(f"Expecting object but got list at item {index} of input list")
-        for key, value in instance.items():
-            _read_member(index, key, value, types, columns)
-        if instance.keys() != types.keys():
+        if _is_object(instance) != are_objects:
+            wrong = "object but got list" if are_objects else "value/list but got object"
+            raise InvalidArgument(f"Expecting {wrong} at item {index} of input list")
+        members = instance if are_objects else {next(iter(types)): instance}
+        for key, value in members.items():
+            try:
+                _check_member(key, value, types, first)
+            except StatusError as error:
+                raise InvalidArgument(
+                    f"Failed to process element: {index}{f' key: {key}' if are_objects else ''} "
+                    f"of 'instances' list. Error: {error.code.name}: {error.message}"
+                ) from None
+        if are_objects and instance.keys() != types.keys():
             raise InvalidArgument(
                 f"Failed to process element: {index} of 'instances' list. JSON object: "
                 f"{quote(instance)} keys must be equal to: {','.join(types)}"
             )
-    return {name: np.stack(rows) for name, rows in columns.items()}
 
 
-def _read_member(
-    index: int,
-    key: str,
-    value: Any,
-    types: Mapping[str, TensorType],
-    columns: Mapping[str, list[np.ndarray]],
+def _check_member(
+    key: str, value: Any, types: Mapping[str, TensorType], first: dict[str, np.ndarray]
 ) -> None:
-    """Adds one value of an instance to its column."""
-    try:
-        if key not in types:
-            raise InvalidArgument(f"JSON object: does not have named input: {key}")
-        columns[key].append(to_tensor(value, types[key]))
-        _check_same_shape(columns[key][0], columns[key][-1])
-    except StatusError as error:
-        raise _element_error(index, f" key: {key}", error) from None
+    if key not in types:
+        raise InvalidArgument(f"JSON object: does not have named input: {key}")
+    tensor = to_tensor(value, types[key])
+    _check_same_shape(first.setdefault(key, tensor), tensor)
 
 
 def _check_same_shape(first: np.ndarray, other: np.ndarray) -> None:
@@ -171,13 +150,6 @@ def _check_same_shape(first: np.ndarray, other: np.ndarray) -> None:
     if first.shape != other.shape:
         shapes = ["[" + ",".join(map(str, array.shape)) + "]" for array in (first, other)]
         raise InvalidArgument(f"Expecting shape {shapes[0]} but got: {shapes[1]}")
-
-
-def _element_error(index: int, key: str, error: StatusError) -> InvalidArgument:
-    return InvalidArgument(
-        f"Failed to process element: {index}{key} of 'instances' list. "
-        f"Error: {error.code.name}: {error.message}"
-    )
 
 
 def _read_columns(value: Any, types: Mapping[str, TensorType]) -> dict[str, np.ndarray]:
