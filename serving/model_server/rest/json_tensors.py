@@ -6,6 +6,7 @@ through value by value, to find the first that is wrong and say so in TensorFlow
 
 import base64
 import binascii
+import contextlib
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
@@ -46,7 +47,8 @@ def to_tensor(value: Any, type_: TensorType) -> np.ndarray:
     leaves = _flatten(value, shape)
     array = None if leaves is None else _convert_all(leaves, type_)
     if array is None:
-        array = _to_array([_convert(leaf, type_) for leaf in _walk(value, 0, shape)], type_)
+        each = _walk(value, 0, shape) if leaves is None else leaves
+        array = _to_array([_convert(leaf, type_) for leaf in each], type_)
     return array.reshape(shape)
 
 
@@ -103,9 +105,11 @@ def _convert_all(leaves: list[Any], type_: TensorType) -> np.ndarray | None:
     """Returns the leaves as a 1-D array, or None if one of them needs a closer look."""
     types = set(map(type, leaves))
     if type_.name in _FLOATS and types <= {int, float}:
-        return _convert_floats(leaves, type_)
-    if type_ == STRING:
-        return _convert_strings(leaves, types)
+        # What a float cannot hold becomes the nearest one, or infinity.
+        with contextlib.suppress(OverflowError), np.errstate(over="ignore"):
+            return np.array(leaves, type_.dtype)
+    if type_ == STRING and types == {str}:
+        return _to_array(list(map(encode_text, leaves)), type_)
     if type_.name in _INT_RANGES and types == {int}:
         low, high = _INT_RANGES[type_.name]
         return _to_array(leaves, type_) if low <= min(leaves) and max(leaves) <= high else None
@@ -121,43 +125,6 @@ def _to_array(values: list[Any], type_: TensorType) -> np.ndarray:
     array = np.empty(len(values), type_.dtype)
     array[:] = values
     return array
-
-
-def _convert_floats(leaves: list[Any], type_: TensorType) -> np.ndarray:
-    try:
-        # What a float cannot hold becomes the nearest one, or infinity.
-        with np.errstate(over="ignore"):
-            return np.array(leaves, type_.dtype)
-    except OverflowError:
-        raise InvalidArgument(NUMBER_TOO_BIG) from None
-
-
-def _convert_strings(leaves: list[Any], types: set[type]) -> np.ndarray | None:
-    try:
-        if types == {str}:
-            values = [leaf.encode() for leaf in leaves]
-        elif types == {dict}:
-            values = [_decode_plain_base64(leaf) for leaf in leaves]
-        else:
-            return None
-    except (KeyError, TypeError, ValueError):
-        return None
-    array = np.empty(len(values), object)
-    array[:] = values
-    return array
-
-
-def _decode_plain_base64(leaf: dict[str, Any]) -> bytes:
-    """Decodes what is base64 without anything else; raises ValueError or the like if it is not.
-
-    Ten times as fast as with a check beforehand: whatever is skipped is missing at the end.
-    """
-    text = leaf["b64"]
-    content = binascii.a2b_base64(text)
-    padding = len(text) - len(text.rstrip("="))
-    if len(leaf) != 1 or len(text) % 4 or len(content) != len(text) // 4 * 3 - padding:
-        raise ValueError(text)
-    return content
 
 
 def _convert(leaf: Any, type_: TensorType) -> Any:
@@ -206,10 +173,13 @@ def decode_base64(value: dict[str, str]) -> bytes:
         InvalidArgument: They are not base64.
     """
     text = value["b64"]
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        return _decode_loose_base64(text)
+    with contextlib.suppress(ValueError):
+        # Ten times as fast as with a check beforehand: whatever is skipped is missing at the end.
+        content = binascii.a2b_base64(text)
+        padding = len(text) - len(text.rstrip("="))
+        if len(text) % 4 == 0 and len(content) == len(text) // 4 * 3 - padding:
+            return content
+    return _decode_loose_base64(text)
 
 
 def _decode_loose_base64(text: str) -> bytes:
@@ -217,7 +187,7 @@ def _decode_loose_base64(text: str) -> bytes:
     compact = "".join(text.split()).rstrip("=")
     try:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         raise InvalidArgument("Unable to base64 decode") from None
 
 
