@@ -1,7 +1,6 @@
 """The gRPC services on TensorFlow Serving's own messages; imports TensorFlow."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import grpc
@@ -28,7 +27,7 @@ from serving.model_server.inference.classify import classify
 from serving.model_server.inference.multi_inference import multi_inference
 from serving.model_server.inference.predict import predict
 from serving.model_server.inference.regress import regress
-from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE
+from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, name_tensor
 from serving.protos.tensors import TensorError, check_filled, fill_tensor, measure, to_array
 
 _SIGNATURE_DEF: Final = "signature_def"
@@ -70,7 +69,7 @@ def _measure(request: Any) -> int:
     """Returns how many bytes the inputs take; refuses those that unfold to too many."""
     all_ = filled = 0
     for name, proto in request.inputs.items():
-        with _name_input(name):
+        with name_tensor(name):
             size = measure(proto)
             all_, filled = all_ + size.all, filled + size.filled
             check_filled(filled)
@@ -80,7 +79,7 @@ def _measure(request: Any) -> int:
 def _read_tensors(request: Any) -> dict[str, Any]:
     inputs = {}
     for name, proto in request.inputs.items():
-        with _name_input(name):
+        with name_tensor(name):
             inputs[name] = to_array(proto)
     return inputs
 
@@ -91,14 +90,6 @@ def _fill_tensors(protos: Any, outputs: Mapping[str, np.ndarray]) -> None:
             fill_tensor(protos[name], array)
         except TensorError as error:
             raise Unimplemented(f"output {name}: {error}") from None
-
-
-@contextlib.contextmanager
-def _name_input(name: str) -> Iterator[None]:
-    try:
-        yield
-    except TensorError as error:
-        raise InvalidArgument(f"tensor parsing error: {name} ({error})") from None
 
 
 async def _classify(core: ServerCore, request: Any) -> Any:

@@ -19,10 +19,11 @@ from serving.model_server.inference.classify import classify
 from serving.model_server.inference.multi_inference import multi_inference
 from serving.model_server.inference.predict import predict
 from serving.model_server.inference.regress import regress
+from serving.model_server.inference.signature_checks import name_tensor
 from serving.model_server.models.leases import LoadedVersion
 from serving.model_server.servables.threaded import Model, ThreadedServable
 from serving.model_server.servables.warmup_options import WarmUp
-from serving.protos.tensors import TensorError, to_array
+from serving.protos.tensors import to_array
 from serving.warmup import WARMUP_FILE
 
 logger = logging.getLogger(__name__)
@@ -89,10 +90,8 @@ async def _ask(loaded: LoadedVersion, log: Any, check_method_names: bool) -> Non
 
 
 def _read_tensor(name: str, proto: Any) -> Any:
-    try:
+    with name_tensor(name):
         return to_array(proto)
-    except TensorError as error:
-        raise InvalidArgument(f"tensor parsing error: {name} ({error})") from None
 
 
 def _read_logs(file: Path) -> Iterator[Any]:
