@@ -1,22 +1,21 @@
 """The gRPC server around the services."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import grpc
 
 from serving.model_server.config import ServerConfig
+from serving.model_server.core import ServerCore
 from serving.model_server.errors import StartError
 from serving.model_server.grpc_api.calls import Calls
 from serving.model_server.grpc_api.channel_arguments import parse_channel_arguments
 from serving.model_server.grpc_api.health import HealthService
+from serving.model_server.grpc_api.service import create_handlers
 from serving.model_server.grpc_api.tls import read_server_credentials
 from serving.model_server.grpc_api.unix_socket import SocketFile, name_socket, write_address
 from serving.model_server.operations.observer import Observer
 from serving.model_server.readiness import Readiness
-
-if TYPE_CHECKING:
-    from serving.model_server.core import ServerCore
 
 MAX_MESSAGE_BYTES: Final = 2**31 - 1
 """What gRPC can count."""
@@ -72,7 +71,7 @@ class GrpcServer:
         except RuntimeError:
             return 0
 
-    async def start(self, core: "ServerCore", readiness: Readiness, observer: Observer) -> None:
+    async def start(self, core: ServerCore, readiness: Readiness, observer: Observer) -> None:
         """Begins to answer requests.
 
         Args:
@@ -80,9 +79,6 @@ class GrpcServer:
             readiness: What the health service answers.
             observer: Is told of each request.
         """
-        # Not at the top of this file, because it imports TensorFlow.
-        from serving.model_server.grpc_api.service import create_handlers
-
         config = self._config
         self._calls = Calls(core, observer)
         self._server.add_generic_rpc_handlers(create_handlers(self._calls))

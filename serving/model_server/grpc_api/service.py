@@ -1,20 +1,12 @@
-"""The gRPC services on TensorFlow Serving's own messages; imports TensorFlow."""
+"""The gRPC services on TensorFlow Serving's own messages."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 import grpc
 import numpy as np
-from tensorflow_serving.apis import (
-    classification_pb2,
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    inference_pb2,
-    model_management_pb2,
-    predict_pb2,
-    regression_pb2,
-)
 
+from serving import protos
 from serving.model_server.core import ModelSpec, ServerCore
 from serving.model_server.errors import (
     InvalidArgument,
@@ -22,8 +14,8 @@ from serving.model_server.errors import (
 )
 from serving.model_server.event_loop import call_by_size
 from serving.model_server.grpc_api.calls import Calls, Method
-from serving.model_server.grpc_api.reload import reload_config
 from serving.model_server.inference.classify import classify
+from serving.model_server.inference.examples import ExampleApi
 from serving.model_server.inference.multi_inference import multi_inference
 from serving.model_server.inference.predict import predict
 from serving.model_server.inference.regress import regress
@@ -35,18 +27,16 @@ _SIGNATURE_DEF: Final = "signature_def"
 
 def create_handlers(calls: Calls) -> tuple[grpc.GenericRpcHandler, ...]:
     """Returns PredictionService and ModelService for a `grpc.aio` server."""
-    return tuple(
-        grpc.method_handlers_generic_handler(
-            service,
-            {
-                name: grpc.unary_unary_rpc_method_handler(
-                    calls.create_handler(name, request, method)
-                )
-                for name, (request, method) in methods.items()
-            },
-        )
-        for service, methods in _SERVICES.items()
-    )
+    return tuple(_create_service(name, calls) for name in protos.SERVICES)
+
+
+def _create_service(name: str, calls: Calls) -> grpc.GenericRpcHandler:
+    handlers = {}
+    for method in protos.load_pool().FindServiceByName(name).methods:
+        request = protos.message_class(method.input_type.full_name)
+        handler = calls.create_handler(method.name, request, _METHODS[method.name])
+        handlers[method.name] = grpc.unary_unary_rpc_method_handler(handler)
+    return grpc.method_handlers_generic_handler(name, handlers)
 
 
 async def _predict(core: ServerCore, request: Any) -> Any:
@@ -56,7 +46,7 @@ async def _predict(core: ServerCore, request: Any) -> Any:
         outputs = await predict(
             loaded.servable, name, inputs, list(request.output_filter), core.check_method_names
         )
-        response = predict_pb2.PredictResponse()
+        response = _create("PredictResponse")
         response.model_spec.name = request.model_spec.name
         response.model_spec.signature_name = name
         response.model_spec.version.value = loaded.version
@@ -84,22 +74,20 @@ def _read_tensors(request: Any) -> dict[str, Any]:
     return inputs
 
 
-def _fill_tensors(protos: Any, outputs: Mapping[str, np.ndarray]) -> None:
+def _fill_tensors(tensors: Any, outputs: Mapping[str, np.ndarray]) -> None:
     for name, array in outputs.items():
         try:
-            fill_tensor(protos[name], array)
+            fill_tensor(tensors[name], array)
         except TensorError as error:
             raise Unimplemented(f"output {name}: {error}") from None
 
 
-async def _classify(core: ServerCore, request: Any) -> Any:
-    with core.lease(_read_spec(request)) as loaded:
-        return await classify(loaded, request, core.check_method_names)
+def _create_method(api: ExampleApi) -> Method:
+    async def answer(core: ServerCore, request: Any) -> Any:
+        with core.lease(_read_spec(request)) as loaded:
+            return await api(loaded, request, core.check_method_names)
 
-
-async def _regress(core: ServerCore, request: Any) -> Any:
-    with core.lease(_read_spec(request)) as loaded:
-        return await regress(loaded, request, core.check_method_names)
+    return answer
 
 
 async def _multi_inference(core: ServerCore, request: Any) -> Any:
@@ -118,10 +106,11 @@ async def _get_model_metadata(core: ServerCore, request: Any) -> Any:
         if field != _SIGNATURE_DEF:
             raise InvalidArgument(f"Metadata field {field} is not supported")
     with core.lease(spec) as loaded:
-        signatures = get_model_metadata_pb2.SignatureDefMap()
+        signatures = _create("SignatureDefMap")
         for name, signature in loaded.servable.signature_defs.items():
-            signatures.signature_def[name].CopyFrom(signature)
-        response = get_model_metadata_pb2.GetModelMetadataResponse()
+            # A message of TensorFlow's own, which is no message of these to copy from.
+            signatures.signature_def[name].MergeFromString(signature.SerializeToString())
+        response = _create("GetModelMetadataResponse")
         response.model_spec.name = spec.name
         response.model_spec.version.value = loaded.version
     response.metadata[_SIGNATURE_DEF].Pack(signatures)
@@ -129,7 +118,7 @@ async def _get_model_metadata(core: ServerCore, request: Any) -> Any:
 
 
 async def _get_model_status(core: ServerCore, request: Any) -> Any:
-    response = get_model_status_pb2.GetModelStatusResponse()
+    response = _create("GetModelStatusResponse")
     for status in core.list_statuses(_read_spec(request)):
         entry = response.model_version_status.add()
         entry.version = status.version
@@ -137,6 +126,31 @@ async def _get_model_status(core: ServerCore, request: Any) -> Any:
         entry.status.error_code = int(status.code)
         entry.status.error_message = status.message
     return response
+
+
+async def _reload_config(core: ServerCore, request: Any) -> Any:
+    """Answers once the models that it adds are AVAILABLE.
+
+    That has by how much the metrics which the request names have increased meanwhile; names that
+    are unknown have not, as in TensorFlow Serving.
+    """
+    if request.config.WhichOneof("config") != "model_config_list":
+        raise InvalidArgument(
+            "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+            "Only ModelConfigList is currently supported"
+        )
+    before = {name: core.metrics.read_count(name) for name in request.metric_names}
+    await core.reload(request.config)
+    response = _create("ReloadConfigResponse")
+    response.status.SetInParent()
+    for name, count in before.items():
+        increase = core.metrics.read_count(name) - count
+        response.metric.add(name=name, int64_value_increase=increase)
+    return response
+
+
+def _create(name: str) -> Any:
+    return protos.message_class(f"tensorflow.serving.{name}")()
 
 
 def _read_spec(request: Any) -> ModelSpec:
@@ -151,19 +165,12 @@ def _read_spec(request: Any) -> ModelSpec:
     )
 
 
-_SERVICES: Final[dict[str, dict[str, tuple[Any, Method]]]] = {
-    "tensorflow.serving.PredictionService": {
-        "Predict": (predict_pb2.PredictRequest, _predict),
-        "Classify": (classification_pb2.ClassificationRequest, _classify),
-        "Regress": (regression_pb2.RegressionRequest, _regress),
-        "MultiInference": (inference_pb2.MultiInferenceRequest, _multi_inference),
-        "GetModelMetadata": (get_model_metadata_pb2.GetModelMetadataRequest, _get_model_metadata),
-    },
-    "tensorflow.serving.ModelService": {
-        "GetModelStatus": (get_model_status_pb2.GetModelStatusRequest, _get_model_status),
-        "HandleReloadConfigRequest": (
-            model_management_pb2.ReloadConfigRequest,
-            reload_config,
-        ),
-    },
+_METHODS: Final[dict[str, Method]] = {
+    "Predict": _predict,
+    "Classify": _create_method(classify),
+    "Regress": _create_method(regress),
+    "MultiInference": _multi_inference,
+    "GetModelMetadata": _get_model_metadata,
+    "GetModelStatus": _get_model_status,
+    "HandleReloadConfigRequest": _reload_config,
 }
