@@ -1,6 +1,7 @@
 """Bodies compressed with gzip."""
 
 import asyncio
+import gzip
 import re
 import zlib
 from typing import Final
@@ -62,9 +63,4 @@ def accepts_gzip(header: bytes) -> bool:
 
 async def compress(body: bytes) -> bytes:
     """Returns a gzip stream of these bytes."""
-    return await call_by_size(len(body), _deflate, body)
-
-
-def _deflate(body: bytes) -> bytes:
-    stream = zlib.compressobj(_LEVEL, wbits=_GZIP)
-    return stream.compress(body) + stream.flush()
+    return await call_by_size(len(body), gzip.compress, body, _LEVEL)

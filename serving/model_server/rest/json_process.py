@@ -117,30 +117,23 @@ def main() -> None:
     # Whatever is printed must not get among the answers.
     os.dup2(2, 1)
     gc.disable()
-    reader = _Reader()
+    document: dict[str, Any] | None = None
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            _Pickler(answers, pickle.HIGHEST_PROTOCOL).dump(reader.call(*pickle.load(requests)))
+            function, args = pickle.load(requests)
+            answer: tuple[int | None, Any] = None, None
+            try:
+                if function is not None:
+                    answer = None, function(document, *args)
+                else:
+                    document = None
+                    document = parse_object(*args) if args else None
+            except Exception as error:
+                answer = _describe(error)
+            _Pickler(answers, pickle.HIGHEST_PROTOCOL).dump(answer)
             answers.flush()
-
-
-class _Reader:
-    """What the process has in its memory."""
-
-    def __init__(self) -> None:
-        self._document: dict[str, Any] | None = None
-
-    def call(
-        self, function: Callable[..., Any] | None, args: tuple[Any, ...]
-    ) -> tuple[int | None, Any]:
-        try:
-            if function is not None:
-                return None, function(self._document, *args)
-            self._document = None
-            self._document = parse_object(*args) if args else None
-            return None, None
-        except Exception as error:
-            return _describe(error)
+            # Nothing of a document may outlast it.
+            del args, answer
 
 
 def _describe(error: Exception) -> tuple[int, str]:
