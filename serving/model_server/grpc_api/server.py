@@ -1,6 +1,7 @@
 """The gRPC server around the services."""
 
 import asyncio
+import re
 from typing import Final
 
 import grpc
@@ -9,7 +10,6 @@ from serving.model_server.config import ServerConfig
 from serving.model_server.core import ServerCore
 from serving.model_server.errors import StartError
 from serving.model_server.grpc_api.calls import Calls
-from serving.model_server.grpc_api.channel_arguments import parse_channel_arguments
 from serving.model_server.grpc_api.health import HealthService
 from serving.model_server.grpc_api.service import create_handlers
 from serving.model_server.grpc_api.tls import read_server_credentials
@@ -18,9 +18,10 @@ from serving.model_server.operations.observer import Observer
 from serving.model_server.readiness import Readiness
 
 MAX_MESSAGE_BYTES: Final = 2**31 - 1
-"""What gRPC can count."""
+"""What gRPC can count, in its options too."""
 STREAM_GRACE_SECONDS: Final = 0.5
 """How long a stopping server waits for streams, which clients may keep open for ever."""
+_INTEGER: Final = re.compile(r"[+-]?\d+", re.ASCII)
 
 
 class GrpcServer:
@@ -133,3 +134,30 @@ def _create_options(config: ServerConfig) -> list[tuple[str, int | str]]:
     }
     options |= parse_channel_arguments(config.grpc_channel_arguments)
     return list(options.items())
+
+
+def parse_channel_arguments(text: str) -> dict[str, int | str]:
+    """Returns option name to value; what reads as an integer of 32 bits is one.
+
+    Args:
+        text: Options as `name=value,name=value`.
+
+    Raises:
+        StartError: A part is not `name=value`.
+    """
+    options: dict[str, int | str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not name or not equals or not value:
+            raise StartError(
+                f"grpc_channel_arguments={text!r}: {part!r} is not name=value; put commas between "
+                "options, as grpc.max_connection_age_ms=60000,grpc.keepalive_time_ms=30000"
+            )
+        options[name] = _parse_value(value)
+    return options
+
+
+def _parse_value(value: str) -> int | str:
+    if _INTEGER.fullmatch(value) and abs(int(value)) <= MAX_MESSAGE_BYTES:
+        return int(value)
+    return value
