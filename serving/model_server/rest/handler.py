@@ -4,12 +4,15 @@ Paths, texts and codes are those of TensorFlow Serving's HTTP handler.
 """
 
 import contextlib
+import inspect
 import json
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import unquote
+
+from google.protobuf import json_format
 
 from serving.model_server.core import ModelSpec, ServerCore
 from serving.model_server.errors import Code, InvalidArgument, to_status_error
@@ -26,7 +29,6 @@ from serving.model_server.rest.json_examples import read_request
 from serving.model_server.rest.json_request import read_inputs, read_signature_name
 from serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH
 from serving.model_server.rest.messages import Body, RestResponse, write_page
-from serving.model_server.rest.metadata import write_metadata
 from serving.protos.tensors import TensorType
 
 _API: Final = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
@@ -103,7 +105,7 @@ class RestHandler:
         if match["metadata"]:
             with self._core.lease(spec) as loaded:
                 record.version = loaded.version
-                return write_metadata(spec.name, loaded.version, loaded.servable.signature_defs)
+                return _write_metadata(spec, loaded.version, loaded.servable.signature_defs)
         return _write_statuses(self._core.list_statuses(spec))
 
     async def _infer(self, spec: ModelSpec, verb: str, body: Body, record: RequestRecord) -> bytes:
@@ -188,5 +190,30 @@ def _write_statuses(statuses: list[VersionStatus]) -> bytes:
         }
         for status in statuses
     ]
-    document = {"model_version_status": entries}
+    return _write_document({"model_version_status": entries})
+
+
+# protobuf 6 has another name for "also fields that have their default value".
+_WITH_DEFAULTS = (
+    "including_default_value_fields"
+    if "including_default_value_fields" in inspect.signature(json_format.MessageToDict).parameters
+    else "always_print_fields_with_no_presence"
+)
+
+
+def _write_metadata(spec: ModelSpec, version: int, signature_defs: Mapping[str, Any]) -> bytes:
+    options: dict[str, Any] = {_WITH_DEFAULTS: True, "preserving_proto_field_name": True}
+    signatures = {
+        name: json_format.MessageToDict(signature, **options)
+        for name, signature in sorted(signature_defs.items())
+    }
+    return _write_document(
+        {
+            "model_spec": {"name": spec.name, "signature_name": "", "version": str(version)},
+            "metadata": {"signature_def": {"signature_def": signatures}},
+        }
+    )
+
+
+def _write_document(document: dict[str, Any]) -> bytes:
     return (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace")
