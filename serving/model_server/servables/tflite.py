@@ -2,23 +2,28 @@
 
 import contextlib
 import logging
+import struct
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
+from flatbuffers import flexbuffers
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2
+from tensorflow.lite.python import schema_py_generated as schema
 
 from serving.model_server.deadlines import NO_DEADLINE, count_milliseconds
 from serving.model_server.errors import Code, InvalidArgument, StatusError
 from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, PREDICT_METHOD
 from serving.model_server.models.versions import TFLITE_FILE
-from serving.model_server.servables.tflite_signatures import read_signatures
 from serving.protos.tensors import STRING, TensorError, TensorType, find_type
 
 logger = logging.getLogger(__name__)
+
+METADATA_NAME: Final = "signature_defs_metadata"
 
 
 class TfliteModel:
@@ -42,7 +47,7 @@ class TfliteModel:
         with self._interpreters.take() as interpreter:
             self._inputs = _index(interpreter.get_input_details())
             self._outputs = _index(interpreter.get_output_details())
-        signatures = read_signatures(content)
+        signatures = _read_signatures(content)
         if not signatures:
             logger.warning("%s: no signatures in the file, made one", path / TFLITE_FILE)
             signatures = {DEFAULT_SIGNATURE: self._create_signature()}
@@ -182,3 +187,28 @@ def _find_type(detail: Mapping[str, Any]) -> TensorType:
         return find_type(np.empty(0, detail["dtype"]))
     except TensorError:
         raise StatusError(Code.INTERNAL, f"Unknown TfLite type: {detail['dtype']}") from None
+
+
+def _read_signatures(content: bytes) -> dict[str, Any]:
+    """Returns the signatures in the metadata of a TFLite file; none where it has no such metadata.
+
+    A table of metadata names a buffer of the file. The one of TensorFlow Serving's signatures is a
+    FlexBuffers map: name of the signature to serialized `SignatureDef`.
+    """
+    model = schema.Model.GetRootAs(content)
+    for index in range(model.MetadataLength()):
+        metadata = model.Metadata(index)
+        if metadata.Name() == METADATA_NAME.encode():
+            return _parse_signatures(bytes(model.Buffers(metadata.Buffer()).DataAsNumpy()))
+    return {}
+
+
+def _parse_signatures(content: bytes) -> dict[str, Any]:
+    try:
+        root = flexbuffers.GetRoot(bytearray(content)).AsMap
+        return {
+            key.AsKey: meta_graph_pb2.SignatureDef.FromString(bytes(value.AsStringBytes))
+            for key, value in zip(root.Keys, root.Values, strict=True)
+        }
+    except (DecodeError, TypeError, ValueError, IndexError, struct.error) as error:
+        raise InvalidArgument(f"Invalid SignatureDefs found in TfLite model: {error}") from None

@@ -12,8 +12,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from serving.model_server.errors import Code, InvalidArgument, StatusError
 from serving.model_server.models.versions import TFLITE_FILE
-from serving.model_server.servables.tflite import TfliteModel
-from serving.model_server.servables.tflite_signatures import METADATA_NAME
+from serving.model_server.servables.tflite import METADATA_NAME, TfliteModel
 from tests.serving.saved_models import save_tflite
 
 X, S, Y = "serving_default_x", "serving_default_s", "PartitionedCall"
