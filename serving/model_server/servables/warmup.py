@@ -6,7 +6,7 @@ Serving's.
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from serving.warmup import WARMUP_FILE
 logger = logging.getLogger(__name__)
 
 MAX_RECORDS: Final = 1000
-_EXAMPLE_APIS: Final = {
+_EXAMPLE_APIS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
     "classify_log": classify,
     "regress_log": regress,
     "multi_inference_log": multi_inference,
