@@ -9,11 +9,12 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
 from serving.model_server.deadlines import NO_DEADLINE, count_milliseconds
-from serving.model_server.errors import FailedPrecondition, NotFound
+from serving.model_server.errors import Code, FailedPrecondition, NotFound, StatusError
 from serving.model_server.models.versions import find_saved_model_file
 from serving.model_server.servables.session_options import SessionOptions
 
@@ -34,7 +35,8 @@ class SavedModel:
 
     Raises:
         NotFound: The folder has no SavedModel, or none of these tags.
-        Exception: Whatever TensorFlow raises on a broken one.
+        StatusError: DATA_LOSS, because the file is no SavedModel.
+        Exception: Whatever TensorFlow raises on another fault.
     """
 
     def __init__(
@@ -150,10 +152,14 @@ def _read_meta_graph(path: Path, tags: Collection[str]) -> Any:
             f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}"
         )
     saved_model = saved_model_pb2.SavedModel()
-    if file.suffix == ".pb":
-        saved_model.ParseFromString(file.read_bytes())
-    else:
-        text_format.Parse(file.read_text(), saved_model)
+    try:
+        if file.suffix == ".pb":
+            saved_model.ParseFromString(file.read_bytes())
+        else:
+            text_format.Parse(file.read_text(), saved_model)
+    except (DecodeError, text_format.ParseError, UnicodeDecodeError):
+        kind = "binary" if file.suffix == ".pb" else "text"
+        raise StatusError(Code.DATA_LOSS, f"Can't parse {file} as {kind} proto") from None
     for meta_graph in saved_model.meta_graphs:
         if set(meta_graph.meta_info_def.tags) == set(tags):
             return meta_graph

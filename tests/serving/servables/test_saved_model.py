@@ -243,3 +243,20 @@ def test_options_are_read_as_tensorflow_serving_does(session, intra, inter, expe
         per_process_gpu_memory_fraction=0.5,
     )
     assert read_session_options(config) == SessionOptions(*expected, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("saved_model.pb", b"not a model", "binary"),
+        ("saved_model.pbtxt", b"not a model", "text"),
+        ("saved_model.pbtxt", b"\xff\xfe", "text"),
+    ],
+)
+def test_file_that_is_no_saved_model_is_lost_data(tmp_path, name, content, kind):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(StatusError) as raised:
+        SavedModel(tmp_path)
+    assert (raised.value.code, raised.value.message) == (
+        Code.DATA_LOSS, f"Can't parse {tmp_path / name} as {kind} proto"
+    )  # fmt: skip
