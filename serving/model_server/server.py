@@ -144,7 +144,7 @@ class ModelServer:
         )
 
         def create_manager(model: ModelSettings) -> ModelManager:
-            load = self._create_loader(model.name)
+            load = self._create_loader()
             return ModelManager(
                 model.name, model.base_path, load, policy, model.versions, slots, self.metrics
             )
@@ -159,7 +159,7 @@ class ModelServer:
             check_method_names=config.enable_signature_method_name_check,
         )
 
-    def _create_loader(self, model_name: str) -> Callable[[Path], Servable]:
+    def _create_loader(self) -> Callable[[Path], Servable]:
         config, metrics = self.config, self.metrics
         executor, batcher = self._executor, self._batcher
         options = read_session_options(config)
@@ -175,7 +175,7 @@ class ModelServer:
             model = load_model(path, config.saved_model_tags, config.prefer_tflite_model, options)
             if config.enable_model_warmup:
                 measure_warmup(metrics, path, partial(warm_up, model, path, how))
-            batched = batcher.create_servable(model, path, model_name) if batcher else None
+            batched = batcher.create_servable(model, path) if batcher else None
             return MeasuredServable(batched or ThreadedServable(model, executor), metrics)
 
         return load

@@ -39,15 +39,12 @@ class Batcher:
         self._metrics = metrics
         self._scheduler = BatchScheduler(parameters.num_batch_threads, parameters.thread_pool_name)
 
-    def create_servable(
-        self, model: Model, path: Path, model_name: str = ""
-    ) -> BatchedServable | None:
+    def create_servable(self, model: Model, path: Path) -> BatchedServable | None:
         """Returns the servable of a version, or None if its requests are not to be batched.
 
         Args:
             model: The loaded model.
             path: Folder of the version.
-            model_name: Name of the model, for the metrics.
 
         Raises:
             InvalidArgument: The version brings parameters along that are not valid.
@@ -55,7 +52,7 @@ class Batcher:
         parameters = read_version_parameters(path) if self._per_version else self._parameters
         if parameters is None:
             return None
-        return BatchedServable(model, self._scheduler, parameters, model_name, self._metrics)
+        return BatchedServable(model, self._scheduler, parameters, self._metrics)
 
     def close(self, wait: bool = True) -> None:
         """Ends the threads once they have computed what waits.

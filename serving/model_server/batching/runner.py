@@ -42,7 +42,6 @@ class BatchRunner:
     Args:
         run: Runs the model until a deadline: inputs to outputs. Called from several threads.
         allowed_sizes: Sizes up to which batches are padded.
-        model_name: Name of the model, for the metrics.
         metrics: Where each batch is counted.
         clock: Time in seconds, as in the tasks.
     """
@@ -51,13 +50,11 @@ class BatchRunner:
         self,
         run: Callable[[Arrays, float], Arrays],
         allowed_sizes: Sequence[int] = (),
-        model_name: str = "",
         metrics: Metrics = NO_METRICS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
         self._allowed_sizes = allowed_sizes
-        self._model_name = model_name
         self._metrics = metrics
         self._clock = clock
 
@@ -98,9 +95,7 @@ class BatchRunner:
     def _observe(self, tasks: Sequence[Task], size: int, padding: int) -> None:
         now = self._clock()
         waited = [now - task.enqueued_at for task in tasks]
-        self._metrics.observe_batch(
-            self._model_name, size, padding, waited, [task.rows for task in tasks]
-        )
+        self._metrics.observe_batch(size, padding, waited, [task.rows for task in tasks])
 
 
 def _deliver_error(tasks: Sequence[Task], error: Exception) -> None:

@@ -24,7 +24,6 @@ class BatchedServable:
         model: The loaded model.
         scheduler: The threads that run it, shared with other models.
         parameters: Sizes and time limits; those of the threads are the scheduler's.
-        model_name: Name of the model, for the metrics.
         metrics: Where each batch is counted.
     """
 
@@ -33,7 +32,6 @@ class BatchedServable:
         model: Model,
         scheduler: BatchScheduler,
         parameters: BatchingParameters,
-        model_name: str = "",
         metrics: Metrics = NO_METRICS,
     ) -> None:
         self.signature_defs = model.signature_defs
@@ -43,7 +41,6 @@ class BatchedServable:
             runner = BatchRunner(
                 partial(model.run, name),
                 parameters.allowed_batch_sizes,
-                model_name,
                 metrics,
                 scheduler.clock,
             )

@@ -122,7 +122,7 @@ class VersionLoader:
 
     def _observe(self, version: int, path: Path, started: float, ok: bool) -> float:
         seconds = time.perf_counter() - started
-        self._metrics.observe_load(self._name, version, seconds, ok, str(path))
+        self._metrics.observe_load(self._name, str(path), seconds, ok)
         return seconds
 
     def _note_failure(self, version: int, before: _Failure, error: Exception) -> None:

@@ -145,7 +145,6 @@ class Metrics:
 
     def observe_batch(
         self,
-        model_name: str,
         processed_batch_size: int,
         padding: int,
         queue_seconds_per_task: Sequence[float],
@@ -154,7 +153,6 @@ class Metrics:
         """Counts one batch.
 
         Args:
-            model_name: Name of the model.
             processed_batch_size: Rows that the model was given, with padding.
             padding: How many of them no request asked for.
             queue_seconds_per_task: For each request in the batch, how long it waited.
@@ -172,17 +170,14 @@ class Metrics:
         """Sets the name under which the queue of the batches is measured."""
         self._batch_threads = name
 
-    def observe_load(
-        self, model_name: str, version: int, seconds: float, ok: bool, model_path: str
-    ) -> None:
+    def observe_load(self, model_name: str, model_path: str, seconds: float, ok: bool) -> None:
         """Counts one attempt to load a version.
 
         Args:
             model_name: Name of the model.
-            version: Number of the version.
+            model_path: Folder of the version.
             seconds: How long it took.
             ok: Whether it succeeded.
-            model_path: Folder of the version.
         """
         self._served.add(model_name)
         self._loads.add((model_path, "success" if ok else "fail"))

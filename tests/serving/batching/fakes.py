@@ -41,7 +41,7 @@ class Doubling:
 
 def batch(model, scheduler, metrics=None, **parameters):
     extra = {} if metrics is None else {"metrics": metrics}
-    return BatchedServable(model, scheduler, BatchingParameters(**parameters), "m", **extra)
+    return BatchedServable(model, scheduler, BatchingParameters(**parameters), **extra)
 
 
 @contextlib.contextmanager

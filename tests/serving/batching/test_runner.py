@@ -177,12 +177,11 @@ def test_loop_that_is_closed_is_no_error(create_loop):
 
 def test_batches_are_counted_with_padding_and_waiting_times():
     metrics = Observed()
-    options = {"model_name": "m", "metrics": metrics, "clock": lambda: 2.5}
-    process(Model(), [1, 2, 3], allowed_sizes=(4,), **options)
-    assert metrics.batches == [("m", 4, 1, [2.5] * 3, [1] * 3)]
+    process(Model(), [1, 2, 3], allowed_sizes=(4,), metrics=metrics, clock=lambda: 2.5)
+    assert metrics.batches == [(4, 1, [2.5] * 3, [1] * 3)]
 
 
 def test_requests_that_are_computed_again_are_counted_as_waiting_once():
     metrics = Observed()
     process(Model(), [1, -2], metrics=metrics, clock=lambda: 1.0)
-    assert [len(waited) for _, _, _, waited, _ in metrics.batches] == [2, 0, 0]
+    assert [len(waited) for _, _, waited, _ in metrics.batches] == [2, 0, 0]

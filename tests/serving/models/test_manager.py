@@ -253,16 +253,16 @@ def test_loads_are_counted_and_their_seconds_logged(tmp_path, caplog):
     loads = []
 
     class Metrics:
-        def observe_load(self, model_name, version, seconds, ok, model_path):
-            loads.append((model_name, version, seconds >= 0, ok, model_path))
+        def observe_load(self, model_name, model_path, seconds, ok):
+            loads.append((model_name, model_path, seconds >= 0, ok))
 
     caplog.set_level("INFO")
     put(tmp_path, 1)
     put(tmp_path, 2, "broken")
     with following(tmp_path, metrics=Metrics()):
         assert loads == [
-            ("m", 2, True, False, str(tmp_path / "2")),
-            ("m", 1, True, True, str(tmp_path / "1")),
+            ("m", str(tmp_path / "2"), True, False),
+            ("m", str(tmp_path / "1"), True, True),
         ]
     assert "model m: loaded version 1 in 0.00 s" in caplog.messages
 

@@ -95,7 +95,7 @@ def test_bounds_are_those_of_tensorflow_serving():
 
 
 def test_value_equal_to_a_bound_is_below_it(metrics):
-    metrics.observe_batch("digits", 8, 0, [])
+    metrics.observe_batch(8, 0, [])
     samples = read(metrics)
     name = f"{PREFIX}batching_session:processed_batch_size_bucket"
     assert samples[f'{name}{{le="4"}}'] == 0
@@ -139,7 +139,7 @@ def test_runtime_is_measured_by_model_and_method(metrics):
 
 def test_batch_is_counted_with_its_tasks(metrics):
     metrics.name_batch_threads("batch_threads")
-    metrics.observe_batch("digits", 8, 3, [0.001, 0.002], [1, 4])
+    metrics.observe_batch(8, 3, [0.001, 0.002], [1, 4])
     samples = read(metrics)
     name = f"{PREFIX}batching_session:"
     assert samples[f"{name}wrapped_run_count{{}}"] == 1
@@ -153,8 +153,8 @@ def test_batch_is_counted_with_its_tasks(metrics):
 
 
 def test_loads_are_counted_by_folder_with_the_time_of_those_that_succeeded(metrics):
-    metrics.observe_load("digits", 1, 1.5, True, "/models/digits/1")
-    metrics.observe_load("digits", 2, 0.5, False, "/models/digits/2")
+    metrics.observe_load("digits", "/models/digits/1", 1.5, True)
+    metrics.observe_load("digits", "/models/digits/2", 0.5, False)
     samples = read(metrics)
     name = ":tensorflow:cc:saved_model:"
     count = f"{name}load_attempt_count"
@@ -204,7 +204,7 @@ def test_text_that_is_no_unicode_does_not_break_the_page(metrics):
 
 
 def test_made_up_model_names_are_counted_together_beyond_a_limit(metrics):
-    metrics.observe_load("digits", 1, 1.0, True, "/models/digits/1")
+    metrics.observe_load("digits", "/models/digits/1", 1.0, True)
     for number in range(MAX_UNKNOWN_NAMES + 50):
         metrics.observe_request("Predict", "GRPC", f"made-up-{number}", Code.NOT_FOUND, 0.001)
     metrics.observe_request("Predict", "GRPC", "x" * (MAX_NAME_LENGTH + 1), Code.NOT_FOUND, 0.001)
@@ -217,7 +217,7 @@ def test_made_up_model_names_are_counted_together_beyond_a_limit(metrics):
 
 def test_only_the_latest_folders_are_kept(metrics):
     for version in range(MAX_PATHS + 10):
-        metrics.observe_load("digits", version, 1.0, True, f"/models/digits/{version}")
+        metrics.observe_load("digits", f"/models/digits/{version}", 1.0, True)
         metrics.observe_warmup(f"/models/digits/{version}", 1.0, 1, Code.OK)
     samples = read(metrics)
     kept = [name for name in samples if "load_attempt_count" in name]
@@ -238,7 +238,7 @@ def test_nothing_is_lost_when_many_threads_observe_while_others_read(metrics):
     def observe():
         for _ in range(2000):
             metrics.observe_request("Predict", "GRPC", "digits", Code.OK, 0.001)
-            metrics.observe_batch("digits", 4, 1, [0.001])
+            metrics.observe_batch(4, 1, [0.001])
 
     threads = [threading.Thread(target=observe) for _ in range(4)]
     for thread in threads:
