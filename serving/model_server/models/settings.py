@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from serving import protos
 from serving.model_server.errors import InvalidArgument
 from serving.model_server.models.versions import Latest, Specific, VersionPolicy
-from serving.model_server.operations.request_log import read_logging_policy
+from serving.model_server.operations.request_log import check_logging_config
 
 PLATFORM: Final = "tensorflow"
 _CONFIG: Final = "tensorflow.serving.ModelServerConfig"
@@ -87,7 +87,7 @@ def read_settings(message: Any, served: Collection[str] = ()) -> dict[str, Model
 def _read_logging_config(config: Any) -> Any:
     if not config.HasField("logging_config"):
         return None
-    read_logging_policy(config.name, config.logging_config)
+    check_logging_config(config.name, config.logging_config)
     return config.logging_config
 
 

@@ -4,7 +4,6 @@ A file has the format of TensorFlow Serving's warm-up requests, and never more r
 warm-up may have: copied to `assets.extra/tf_serving_warmup_requests` it warms a model up.
 """
 
-import logging
 import math
 import random
 import time
@@ -18,8 +17,6 @@ from serving.model_server.errors import Code, InvalidArgument, to_status_error
 from serving.model_server.operations.background_writer import BackgroundWriter
 from serving.model_server.operations.metrics import NO_METRICS, Metrics
 from serving.model_server.operations.record_files import RecordFiles
-
-logger = logging.getLogger(__name__)
 
 COLLECTOR_TYPES: Final = ("", "tfrecord")
 """What `log_collector_config.type` may be; TensorFlow Serving has none built in."""
@@ -36,31 +33,16 @@ _LOG_FIELDS: Final = {
 _RECORD_BYTES: Final = 1000
 
 
-@dataclass(frozen=True)
-class LoggingPolicy:
-    """Which share of a model's requests is logged, and where.
-
-    Attributes:
-        sampling_rate: Probability of each request, 0 to 1.
-        filename_prefix: Path with which the names of the files begin.
-    """
-
-    sampling_rate: float
-    filename_prefix: str
-
-
-def read_logging_policy(model_name: str, config: Any | None) -> LoggingPolicy | None:
-    """Returns what a model's `LoggingConfig` message asks for; None where it asks for nothing.
+def check_logging_config(model_name: str, config: Any) -> None:
+    """Refuses a `LoggingConfig` message that asks for what does not exist.
 
     Args:
         model_name: Name of the model.
-        config: `logging_config` of its `ModelConfig`, or None.
+        config: `logging_config` of its `ModelConfig`.
 
     Raises:
-        InvalidArgument: It asks for what does not exist; the message is one line.
+        InvalidArgument: Why; the message is one line.
     """
-    if config is None:
-        return None
     collector, rate = config.log_collector_config, config.sampling_config.sampling_rate
     where = f"logging_config of model {model_name!r}"
     if collector.type not in COLLECTOR_TYPES:
@@ -71,25 +53,26 @@ def read_logging_policy(model_name: str, config: Any | None) -> LoggingPolicy | 
         raise InvalidArgument(
             f"{where} has sampling_config.sampling_rate {rate}; use a probability from 0 to 1"
         )
-    if not rate:
-        return None
-    if not collector.filename_prefix:
+    if rate and not collector.filename_prefix:
         raise InvalidArgument(
             f"{where} has no log_collector_config.filename_prefix; set the path with which the "
             "names of the log files begin"
         )
-    return LoggingPolicy(rate, collector.filename_prefix)
 
 
 @dataclass(frozen=True)
 class _Entry:
     """One request that waits to be written."""
 
-    policy: LoggingPolicy
     config: Any
     model_name: str
     seconds: float
     create_messages: Callable[[], tuple[Any, Any]]
+
+    @property
+    def prefix(self) -> str:
+        prefix: str = self.config.log_collector_config.filename_prefix
+        return prefix
 
 
 class RequestLog:
@@ -99,8 +82,8 @@ class RequestLog:
     written in a thread of its own, and left out where that thread cannot keep up.
 
     Args:
-        find_config: Returns the `LoggingConfig` message of a model, or None; asked at each
-            request, so that it may change.
+        find_config: Returns the `LoggingConfig` message of a model, which is checked, or None;
+            asked at each request, so that it may change.
         metrics: Counts what is written and what is left out.
         tags: Tags by which the SavedModels are loaded.
         files: Writes the records.
@@ -117,7 +100,6 @@ class RequestLog:
         self._metrics = metrics
         self._tags = sorted(tags)
         self._files = files or RecordFiles()
-        self._policies: dict[str, tuple[Any, LoggingPolicy | None]] = {}
         self._writer: BackgroundWriter[_Entry] = BackgroundWriter(
             "request-log", self._write, MAX_WAITING_BYTES
         )
@@ -132,9 +114,8 @@ class RequestLog:
             response: The message that answers it; must not change any more.
             size: Bytes of memory that both hold.
         """
-        config, policy = self._sample(model_name)
-        if policy is not None and request.DESCRIPTOR.name in _LOG_FIELDS:
-            self._offer(policy, config, model_name, size, lambda: (request, response))
+        if request.DESCRIPTOR.name in _LOG_FIELDS:
+            self._log(model_name, size, lambda: (request, response))
 
     def log_predict(
         self,
@@ -155,12 +136,7 @@ class RequestLog:
             outputs: Output name to array; must not change any more.
             size: Bytes of memory that both hold.
         """
-        config, policy = self._sample(model_name)
-        if policy is None:
-            return
-        self._offer(
-            policy,
-            config,
+        self._log(
             model_name,
             size,
             lambda: _create_predict_messages(model_name, version, signature_name, inputs, outputs),
@@ -171,28 +147,14 @@ class RequestLog:
         self._writer.stop()
         self._files.close()
 
-    def _sample(self, model_name: str) -> tuple[Any, LoggingPolicy | None]:
-        config = self._find_config(model_name)
-        if config is None:
-            return None, None
-        known, policy = self._policies.get(model_name, (None, None))
-        if known is not config:
-            policy = _read_valid_policy(model_name, config)
-            self._policies[model_name] = (config, policy)
-        # Sampling needs no cryptography.
-        if policy is None or random.random() >= policy.sampling_rate:
-            return config, None
-        return config, policy
-
-    def _offer(
-        self,
-        policy: LoggingPolicy,
-        config: Any,
-        model_name: str,
-        size: int,
-        create_messages: Callable[[], tuple[Any, Any]],
+    def _log(
+        self, model_name: str, size: int, create_messages: Callable[[], tuple[Any, Any]]
     ) -> None:
-        entry = _Entry(policy, config, model_name, time.time(), create_messages)
+        config = self._find_config(model_name)
+        # Sampling needs no cryptography.
+        if config is None or random.random() >= config.sampling_config.sampling_rate:
+            return
+        entry = _Entry(config, model_name, time.time(), create_messages)
         if not self._writer.offer(entry, _RECORD_BYTES + size):
             self._metrics.observe_dropped_log("request")
             self._metrics.observe_log(model_name, Code.RESOURCE_EXHAUSTED)
@@ -201,13 +163,12 @@ class RequestLog:
         codes = [self._write_one(entry) for entry in entries]
         failures = self._files.flush()
         for entry, code in zip(entries, codes, strict=True):
-            failure = failures.get(entry.policy.filename_prefix, code)
+            failure = failures.get(entry.prefix, code)
             self._metrics.observe_log(entry.model_name, failure if code is Code.OK else code)
 
     def _write_one(self, entry: _Entry) -> Code:
         try:
-            record = self._create_record(entry)
-            return self._files.write(entry.policy.filename_prefix, record)
+            return self._files.write(entry.prefix, self._create_record(entry))
         except Exception as error:
             return to_status_error(error, "logging a request").code
 
@@ -227,14 +188,6 @@ class RequestLog:
         _copy(exchange.response, response)
         content: bytes = log.SerializeToString()
         return content
-
-
-def _read_valid_policy(model_name: str, config: Any) -> LoggingPolicy | None:
-    try:
-        return read_logging_policy(model_name, config)
-    except InvalidArgument as error:
-        logger.warning("%s", error)
-        return None
 
 
 def _find_spec(response: Any) -> Any:

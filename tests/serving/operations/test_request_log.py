@@ -24,9 +24,8 @@ from serving.model_server.operations import record_files, request_log
 from serving.model_server.operations.metrics import Metrics
 from serving.model_server.operations.record_files import RecordFiles
 from serving.model_server.operations.request_log import (
-    LoggingPolicy,
     RequestLog,
-    read_logging_policy,
+    check_logging_config,
 )
 from serving.model_server.operations.retention import Retention
 from serving.protos.tensors import to_array
@@ -68,20 +67,18 @@ def read_values(prefix):
     return [to_array(log.predict_log.request.inputs["x"])[0] for log in read_logs(prefix)]
 
 
-class TestPolicy:
+class TestConfig:
     @pytest.mark.parametrize(
-        "config", [None, protos.message_class("tensorflow.serving.LoggingConfig")()]
+        "config",
+        [
+            protos.message_class("tensorflow.serving.LoggingConfig")(),
+            create_config("", rate=0.0),
+            create_config("/logs/digits", 0.25),
+            create_config("/logs/digits", 0.25, "tfrecord"),
+        ],
     )
-    def test_nothing_configured_logs_nothing(self, config):
-        assert read_logging_policy("digits", config) is None
-
-    @pytest.mark.parametrize("kind", ["", "tfrecord"])
-    def test_prefix_and_rate_are_read(self, kind):
-        config = create_config("/logs/digits", 0.25, kind)
-        assert read_logging_policy("digits", config) == LoggingPolicy(0.25, "/logs/digits")
-
-    def test_rate_of_nothing_logs_nothing(self):
-        assert read_logging_policy("digits", create_config(rate=0.0)) is None
+    def test_what_exists_is_taken(self, config):
+        check_logging_config("digits", config)
 
     @pytest.mark.parametrize(
         ("config", "words"),
@@ -95,7 +92,7 @@ class TestPolicy:
     )
     def test_what_does_not_exist_is_refused_in_one_line(self, config, words):
         with pytest.raises(InvalidArgument) as refusal:
-            read_logging_policy("digits", config)
+            check_logging_config("digits", config)
         message = refusal.value.message
         assert "\n" not in message
         assert "logging_config of model 'digits'" in message
@@ -288,14 +285,14 @@ def test_request_that_cannot_be_logged_is_counted_and_spoils_no_other(prefix, me
     )
 
 
-def test_invalid_configuration_logs_nothing_and_is_reported_once(caplog):
-    log = RequestLog({"digits": create_config(rate=7.0)}.get)
-    for _ in range(3):
-        log.log_messages("digits", *create_predict(), 100)
+@pytest.mark.parametrize(
+    "config", [protos.message_class("tensorflow.serving.LoggingConfig")(), create_config(rate=0.0)]
+)
+def test_rate_of_nothing_logs_nothing(config, metrics):
+    log = RequestLog({"digits": config}.get, metrics)
+    log.log_messages("digits", *create_predict(), 100)
     log.stop()
-    assert [record.message for record in caplog.records if "sampling_rate 7" in record.message] == [
-        caplog.records[0].message
-    ]
+    assert "request_log_count{" not in metrics.render().decode()
 
 
 class TestFiles:
