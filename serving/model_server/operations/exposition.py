@@ -8,17 +8,10 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import Final, Protocol
+from typing import Final
 
 Labels = tuple[str, ...]
 """Values of a metric's labels, in the order of their names."""
-
-
-class Metric(Protocol):
-    """What can be written as one family of Prometheus' text format."""
-
-    def write(self) -> Iterator[str]:
-        """Yields the lines of the family, without line ends."""
 
 
 class Counter:

@@ -24,7 +24,6 @@ from serving.model_server.operations.exposition import (
     Gauge,
     Histogram,
     Labels,
-    Metric,
     exponential_bounds,
 )
 
@@ -234,14 +233,9 @@ class Metrics:
         lines = chain.from_iterable(metric.write() for metric in self._list_metrics())
         return "\n".join([*lines, ""]).encode("utf-8", "replace") + generate_latest(self._process)
 
-    def _list_metrics(self) -> list[Metric]:
-        metrics: list[Metric] = [
-            self._requests, self._latency, self._runtime, self._logged, self._loads,
-            self._load_time, self._warmup, self._warmup_records, self._queue_time, self._runs,
-            self._input_sizes, self._batch_sizes, self._padding, self._dropped, self._waiting,
-            self._states,
-        ]  # fmt: skip
-        return metrics
+    def _list_metrics(self) -> list[Counter | Gauge | Histogram]:
+        parts = vars(self).values()
+        return [part for part in parts if isinstance(part, Counter | Gauge | Histogram)]
 
     def _bound_name(self, model_name: str) -> str:
         if model_name in self._served or model_name in self._unknown:
