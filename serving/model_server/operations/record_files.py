@@ -92,7 +92,7 @@ class RecordFiles:
         failures = {}
         for prefix, file in list(self._open.items()):
             try:
-                file.flush()
+                file.writer.flush()
             except Exception as error:
                 failures[prefix] = self._fail(prefix, error)
         if self._clock() >= self._removed_at + REMOVE_SECONDS:
@@ -156,7 +156,7 @@ class RecordFiles:
         if file is None:
             return
         try:
-            file.close()
+            file.writer.close()
         except Exception as error:
             logger.warning("cannot close %s: %s", file.path, error)
 
@@ -179,15 +179,9 @@ class _RecordFile:
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         elif folder:
             tf.io.gfile.makedirs(folder)
-        self._writer: Any = tf.io.TFRecordWriter(self.path)
+        self.writer: Any = tf.io.TFRecordWriter(self.path)
 
     def write(self, record: bytes) -> None:
-        self._writer.write(record)
+        self.writer.write(record)
         self.bytes += len(record)
         self.records += 1
-
-    def flush(self) -> None:
-        self._writer.flush()
-
-    def close(self) -> None:
-        self._writer.close()

@@ -358,7 +358,7 @@ class TestFiles:
     def open_full(self, files, prefix):
         """Every write to this device fails as on a full disk."""
         file = files._open[str(prefix)] = record_files._RecordFile(str(prefix))
-        file._writer = tf.io.TFRecordWriter("/dev/full")
+        file.writer = tf.io.TFRecordWriter("/dev/full")
 
     def test_full_disk_is_reported(self, prefix, caplog):
         files = RecordFiles()
