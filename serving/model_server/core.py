@@ -26,9 +26,8 @@ from serving.model_server.models.manager import ModelManager, not_served
 from serving.model_server.models.settings import ModelSettings, copy_config, read_settings
 from serving.model_server.models.statuses import State, VersionStatus
 from serving.model_server.operations.metrics import NO_METRICS, Metrics
-from serving.model_server.operations.record_files import RecordFiles
+from serving.model_server.operations.record_files import KEEP_ALL, RecordFiles, Retention
 from serving.model_server.operations.request_log import SERVE_TAGS, RequestLog
-from serving.model_server.operations.retention import KEEP_ALL, Retention
 
 logger = logging.getLogger(__name__)
 

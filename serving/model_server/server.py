@@ -28,7 +28,7 @@ from serving.model_server.models.statuses import VersionStatus
 from serving.model_server.models.versions import SAVED_MODEL_FILES, TFLITE_FILE
 from serving.model_server.operations.measured_models import MeasuredServable, measure_warmup
 from serving.model_server.operations.metrics import Metrics
-from serving.model_server.operations.retention import Retention
+from serving.model_server.operations.record_files import Retention
 from serving.model_server.servables.session_options import read_session_options
 from serving.model_server.servables.threaded import ThreadedServable
 from serving.model_server.servables.warmup_options import WarmUp

@@ -22,12 +22,11 @@ from serving import protos
 from serving.model_server.errors import Code, InvalidArgument
 from serving.model_server.operations import record_files, request_log
 from serving.model_server.operations.metrics import Metrics
-from serving.model_server.operations.record_files import RecordFiles
+from serving.model_server.operations.record_files import RecordFiles, Retention
 from serving.model_server.operations.request_log import (
     RequestLog,
     check_logging_config,
 )
-from serving.model_server.operations.retention import Retention
 from serving.protos.tensors import to_array
 from tests.serving.operations.record_logs import read_logs
 
