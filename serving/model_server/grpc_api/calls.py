@@ -13,6 +13,7 @@ from serving.model_server.deadlines import within
 from serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
 from serving.model_server.event_loop import call_by_size
 from serving.model_server.operations.observer import Observer, RequestRecord
+from serving.model_server.operations.request_log import find_spec
 
 MAX_MESSAGE: Final = 1024
 """Characters of an error message; gRPC limits what its trailers can carry."""
@@ -94,11 +95,11 @@ class Calls:
         self, request_class: Any, method: Method, content: bytes, record: RequestRecord
     ) -> bytes:
         request = await call_by_size(len(content), _parse, request_class, content)
-        spec = _find_spec(request)
+        spec = find_spec(request)
         if spec is not None:
             record.model_name, record.signature_name = spec.name, spec.signature_name
         response = await method(self._core, request)
-        spec = _find_spec(response)
+        spec = find_spec(response)
         if spec is not None:
             record.version = spec.version.value
             record.signature_name = spec.signature_name
@@ -114,12 +115,6 @@ def _find_request_id(context: Any) -> str | None:
         if name == _REQUEST_ID:
             return str(value)
     return None
-
-
-def _find_spec(message: Any) -> Any:
-    """Returns the `ModelSpec` in a request or an answer; None if it has none."""
-    tasks = getattr(message, "tasks", None) or getattr(message, "results", None)
-    return getattr(tasks[0] if tasks else message, "model_spec", None)
 
 
 def _parse(message_class: Any, content: bytes) -> Any:

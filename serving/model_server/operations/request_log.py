@@ -179,7 +179,7 @@ class RequestLog:
         request, response = entry.create_messages()
         log = prediction_log_pb2.PredictionLog()
         metadata = log.log_metadata
-        _copy(metadata.model_spec, _find_spec(response))
+        _copy(metadata.model_spec, find_spec(response))
         _copy(metadata.sampling_config, entry.config.sampling_config)
         metadata.saved_model_tags.extend(self._tags)
         metadata.timestamp_secs = int(entry.seconds)
@@ -190,10 +190,10 @@ class RequestLog:
         return content
 
 
-def _find_spec(response: Any) -> Any:
-    if response.DESCRIPTOR.name == "MultiInferenceResponse":
-        return response.results[0].model_spec
-    return response.model_spec
+def find_spec(message: Any) -> Any:
+    """Returns the `ModelSpec` in a request or an answer; None if it has none."""
+    tasks = getattr(message, "tasks", None) or getattr(message, "results", None)
+    return getattr(tasks[0] if tasks else message, "model_spec", None)
 
 
 def _copy(target: Any, source: Any) -> None:
