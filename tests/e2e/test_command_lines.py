@@ -67,10 +67,13 @@ def test_a_killed_run_loses_nothing_and_the_next_goes_on(project, workspace):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_so_and_exits_with_one(project, workspace, number):
+    trained = workspace.runs / "small" / "artifacts" / "Trainer"
+    before = set(trained.glob("model*/*"))
     process = start(project, workspace, trainer={"head_epochs": 399})
     for line in process.stdout:
         if "epoch" in line:
             break
+    assert set(trained.glob("model*/*")) > before
     process.send_signal(number)
     output, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
@@ -79,7 +82,7 @@ def test_an_interrupted_run_says_so_and_exits_with_one(project, workspace, numbe
     assert summary["status"] == "failed"
     assert summary["examples"]["train"] > 0
     assert Path(summary["report"]).is_file()
-    assert not list((workspace.runs / "small" / "artifacts" / "Trainer").glob("*/*/*"))
+    assert set(trained.glob("model*/*")) == before
 
 
 def test_the_terminal_shows_each_node_the_verdict_and_the_places(project, workspace):

@@ -78,6 +78,7 @@ def test_containers_push_below_the_name_of_the_recipe(checkout):
 
 
 def test_help_lists_the_targets(checkout):
-    ended = subprocess.run(["make"], cwd=checkout, capture_output=True, check=True)
+    command = ["make", "--no-print-directory"]
+    ended = subprocess.run(command, cwd=checkout, capture_output=True, check=True)
     listed = [line.split()[1] for line in ended.stdout.decode().splitlines()]
     assert listed == TARGETS
