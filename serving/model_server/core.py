@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 MAX_REMOVED: Final = 100
 """Models that are no longer served and whose status is remembered."""
 
+_POLL_SECONDS: Final = 0.05
+"""How soon the answer to a reload sees that the new models are loaded."""
 CreateManager = Callable[[ModelSettings], ModelManager]
 """Makes the manager of a model, not started."""
 
@@ -196,7 +198,8 @@ class ServerCore:
                 (code UNKNOWN), and one of the new models failed to load.
         """
         added = await asyncio.to_thread(self.apply, config)
-        await asyncio.gather(*(_wait_until_decided(manager) for manager in added))
+        while not all(manager.is_decided() for manager in added):
+            await asyncio.sleep(_POLL_SECONDS)
         failed = [manager for manager in added if not _is_available(manager)]
         if failed:
             reasons = "".join(f"{{{_describe_failure(manager)}}}, " for manager in failed)
@@ -340,21 +343,6 @@ def _start_all(managers: Sequence[ModelManager]) -> None:
         for manager in managers:
             manager.stop()
         raise
-
-
-async def _wait_until_decided(manager: ModelManager) -> None:
-    loop = asyncio.get_running_loop()
-    changed = asyncio.Event()
-    with manager.watch(lambda: _set_from_thread(loop, changed)):
-        while not manager.is_decided():
-            await changed.wait()
-            changed.clear()
-
-
-def _set_from_thread(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    # The loop is closed where the server has stopped; nobody waits then.
-    with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(event.set)
 
 
 def _is_available(manager: ModelManager) -> bool:

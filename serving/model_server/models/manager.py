@@ -12,12 +12,11 @@ What holds at any time, and what the tests hold it to:
 * After `stop`, no version serves, not even one whose load was under way.
 """
 
-import contextlib
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -157,15 +156,9 @@ class ModelManager:
         """Returns the statuses of all versions seen, the newest first."""
         return self._board.list_all()
 
-    def watch(self, call: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
-        """Has a function called after every change of a status, in any thread."""
-        return self._board.watch(call)
-
     def is_decided(self) -> bool:
         """Returns whether a version is AVAILABLE, or all have failed for good, or it is stopped."""
-        return self._is_decided(self.list_statuses())
-
-    def _is_decided(self, statuses: Sequence[VersionStatus]) -> bool:
+        statuses = self.list_statuses()
         states = {status.state for status in statuses}
         failed = any(s.state is State.END and s.message for s in statuses)
         if self._stopping.is_set():
@@ -178,7 +171,7 @@ class ModelManager:
         Raises:
             NotAvailableError: The time is over, or a version failed for good and none is left.
         """
-        self._board.wait_for(self._is_decided, timeout_seconds)
+        self._board.wait_for(self.is_decided, timeout_seconds)
         statuses = self.list_statuses()
         if any(status.state is State.AVAILABLE for status in statuses):
             return

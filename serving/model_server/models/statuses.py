@@ -1,9 +1,7 @@
 """What is known of each version of a model, as GetModelStatus reports it."""
 
-import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -47,7 +45,6 @@ class StatusBoard:
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._statuses: dict[int, VersionStatus] = {}
-        self._watchers: list[Callable[[], None]] = []
 
     def post(self, status: VersionStatus) -> None:
         """Sets the status of a version and tells those who wait."""
@@ -62,38 +59,13 @@ class StatusBoard:
         """Tells those who wait that what they wait for may be decided otherwise."""
         with self._changed:
             self._changed.notify_all()
-            for call in self._watchers:
-                call()
 
     def list_all(self) -> list[VersionStatus]:
         """Returns all statuses, the newest version first."""
         with self._changed:
             return sorted(self._statuses.values(), key=lambda s: s.version, reverse=True)
 
-    @contextlib.contextmanager
-    def watch(self, call: Callable[[], None]) -> Iterator[None]:
-        """Has a function called after every change, from the thread that made it.
-
-        Args:
-            call: Returns at once and does not raise.
-        """
+    def wait_for(self, predicate: Callable[[], bool], timeout_seconds: float) -> bool:
+        """Waits until a predicate on the statuses holds; returns whether it did in time."""
         with self._changed:
-            self._watchers.append(call)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._watchers.remove(call)
-
-    def wait_for(
-        self, predicate: Callable[[Sequence[VersionStatus]], bool], timeout_seconds: float
-    ) -> bool:
-        """Waits until the statuses fulfil a predicate; returns whether they did in time."""
-        deadline = time.monotonic() + timeout_seconds
-        with self._changed:
-            while not predicate(list(self._statuses.values())):
-                remaining = deadline - time.monotonic()
-                if remaining <= 0:
-                    return False
-                self._changed.wait(remaining)
-            return True
+            return self._changed.wait_for(predicate, timeout_seconds)
