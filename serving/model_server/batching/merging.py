@@ -1,7 +1,7 @@
 """Arrays of several requests to the arrays of one batch, and back; rows are along dimension 0."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import NamedTuple
+from operator import itemgetter
 
 import numpy as np
 
@@ -14,14 +14,6 @@ Outputs = dict[str, np.ndarray]
 
 class UnbatchableModel(FailedPrecondition):
     """An output without rows, which no other batch would have either."""
-
-
-class _Kind(NamedTuple):
-    """What of an array must agree for it to share a batch with another."""
-
-    name: str
-    dtype: np.dtype
-    shape: tuple[int, ...] | int
 
 
 def count_rows(inputs: Arrays) -> int:
@@ -49,9 +41,9 @@ def describe_kind(inputs: Arrays, pad: bool) -> Hashable:
         inputs: A request's inputs.
         pad: Whether different shapes of the same rank may.
     """
-    kinds = [_Kind(name, a.dtype, _describe_shape(a, pad)) for name, a in inputs.items()]
+    kinds = [(name, a.dtype, _describe_shape(a, pad)) for name, a in inputs.items()]
     # By name alone: the names differ, and types have no order.
-    return tuple(sorted(kinds, key=lambda kind: kind.name)) if len(kinds) > 1 else kinds[0]
+    return tuple(sorted(kinds, key=itemgetter(0))) if len(kinds) > 1 else kinds[0]
 
 
 def _describe_shape(array: np.ndarray, pad: bool) -> tuple[int, ...] | int:

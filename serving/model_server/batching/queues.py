@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from serving.model_server.batching.merging import (
@@ -36,6 +37,7 @@ class Request(NamedTuple):
     may_split: bool
 
 
+@dataclass(slots=True, eq=False)
 class Task:
     """A request, or a part of one, that waits to be computed.
 
@@ -47,38 +49,26 @@ class Task:
         deadline: When nobody waits for the answer any more.
     """
 
-    __slots__ = ("deadline", "enqueued_at", "future", "inputs", "rows")
-
-    def __init__(
-        self,
-        inputs: Arrays,
-        rows: int,
-        future: "asyncio.Future[Outputs]",
-        enqueued_at: float,
-        deadline: float = NO_DEADLINE,
-    ) -> None:
-        self.inputs = inputs
-        self.rows = rows
-        self.future = future
-        self.enqueued_at = enqueued_at
-        self.deadline = deadline
+    inputs: Arrays
+    rows: int
+    future: "asyncio.Future[Outputs]"
+    enqueued_at: float
+    deadline: float = NO_DEADLINE
 
 
+@dataclass(slots=True, eq=False)
 class Batch:
     """Tasks that will be computed together.
 
     Attributes:
+        opened_at: When the first task came.
         tasks: The tasks, in the order they came.
         weight: Their rows; one without rows counts as one, so that no batch is endless.
-        opened_at: When the first one came.
     """
 
-    __slots__ = ("opened_at", "tasks", "weight")
-
-    def __init__(self, opened_at: float) -> None:
-        self.tasks: list[Task] = []
-        self.weight = 0
-        self.opened_at = opened_at
+    opened_at: float
+    tasks: list[Task] = field(default_factory=list)
+    weight: int = 0
 
     def add(self, task: Task) -> None:
         """Appends a task."""

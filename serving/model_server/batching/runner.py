@@ -5,7 +5,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from serving.model_server.batching.merging import (
     Arrays,
@@ -21,13 +20,8 @@ from serving.model_server.operations.metrics import NO_METRICS, Metrics
 
 logger = logging.getLogger(__name__)
 
-
-class Answer(NamedTuple):
-    """What becomes of one task; exactly one of outputs and error is there."""
-
-    future: "asyncio.Future[Outputs]"
-    outputs: Outputs | None
-    error: StatusError | None
+Answer = tuple["asyncio.Future[Outputs]", Outputs | StatusError]
+"""Where the answer to one task goes, and what it is."""
 
 
 class BatchRunner:
@@ -58,14 +52,15 @@ class BatchRunner:
         self._metrics = metrics
         self._clock = clock
 
-    def process(self, tasks: Sequence[Task]) -> None:
+    def process(self, tasks: Sequence[Task], first: bool = True) -> None:
         """Computes tasks as one batch and sets their futures, in the loops that they are of.
 
         Tasks whose futures are cancelled are left out. Never raises.
-        """
-        self._process(tasks, first=True)
 
-    def _process(self, tasks: Sequence[Task], first: bool = False) -> None:
+        Args:
+            tasks: The tasks.
+            first: Whether they have not been computed before.
+        """
         tasks = [task for task in tasks if not task.future.cancelled()]
         if not tasks:
             return
@@ -76,12 +71,12 @@ class BatchRunner:
                 _deliver_error(tasks, error)
                 return
         else:
-            _deliver([Answer(t.future, part, None) for t, part in zip(tasks, outputs, strict=True)])
+            _deliver([(t.future, part) for t, part in zip(tasks, outputs, strict=True)])
             return
         # Only here are the error and the arrays that its traceback holds on to let go.
         size = math.isqrt(len(tasks)) if first else 1
         for start in range(0, len(tasks), size):
-            self._process(tasks[start : start + size])
+            self.process(tasks[start : start + size], first=False)
 
     def _compute(self, tasks: Sequence[Task], first: bool) -> list[Outputs]:
         rows = [task.rows for task in tasks]
@@ -101,15 +96,15 @@ class BatchRunner:
 def _deliver_error(tasks: Sequence[Task], error: Exception) -> None:
     # One error each, because each is raised, and so changed, elsewhere.
     status = to_status_error(error, "a batch")
-    errors = [StatusError(status.code, status.message, status.is_logged) for _ in tasks]
-    _deliver([Answer(t.future, None, e) for t, e in zip(tasks, errors, strict=True)])
+    arguments = status.code, status.message, status.is_logged
+    _deliver([(task.future, StatusError(*arguments)) for task in tasks])
 
 
 def _deliver(answers: Sequence[Answer]) -> None:
     """Sets futures with one call into each loop, as every call wakes that loop's thread."""
     by_loop: dict[asyncio.AbstractEventLoop, list[Answer]] = {}
     for answer in answers:
-        by_loop.setdefault(answer.future.get_loop(), []).append(answer)
+        by_loop.setdefault(answer[0].get_loop(), []).append(answer)
     for loop, its_answers in by_loop.items():
         try:
             loop.call_soon_threadsafe(_set_futures, its_answers)
@@ -118,10 +113,10 @@ def _deliver(answers: Sequence[Answer]) -> None:
 
 
 def _set_futures(answers: Sequence[Answer]) -> None:
-    for future, outputs, error in answers:
+    for future, answer in answers:
         if future.done():
             continue
-        if error is not None:
-            future.set_exception(error)
-        elif outputs is not None:
-            future.set_result(outputs)
+        if isinstance(answer, StatusError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
