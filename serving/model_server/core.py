@@ -108,6 +108,8 @@ class ServerCore:
         self._applying = threading.Lock()
         self._config: Any = None
         self._stopped = False
+        self._has_been_ready = False
+        self._is_stopping = False
         # Models that are no longer served; their versions' END is still told.
         self._removed: dict[str, ModelManager] = {}
 
@@ -174,6 +176,24 @@ class ServerCore:
             for name, model in self._models.items()
             for status in model.manager.list_statuses()
         ]
+
+    def is_ready(self) -> bool:
+        """Returns whether requests should be sent here, as Kubernetes and gRPC's clients ask.
+
+        Ready from when every model can be asked until the server begins to stop. A model that is
+        added or reloaded later does not turn a server that answers for all the others away from its
+        clients. This is what TensorFlow Serving's answer means, which opens its ports once all
+        models are loaded.
+        """
+        if not self._has_been_ready:
+            states = self.list_states()
+            available = {name for name, _, state in states if state == State.AVAILABLE.name}
+            self._has_been_ready = available.issuperset(self.list_models())
+        return self._has_been_ready and not self._is_stopping
+
+    def begin_stop(self) -> None:
+        """Is not ready from now on; requests that come all the same are answered."""
+        self._is_stopping = True
 
     def get_manager(self, name: str) -> ModelManager | None:
         """Returns what follows the versions of a model; None where there is no such model."""

@@ -10,7 +10,6 @@ from serving.model_server.operations.access_log import AccessLog
 from serving.model_server.operations.metrics import Metrics
 from serving.model_server.operations.monitoring_config import read_metrics_path
 from serving.model_server.operations.observer import Observer
-from serving.model_server.readiness import Readiness
 from serving.model_server.rest.handler import RestHandler
 from serving.model_server.rest.protocol import Limits
 from serving.model_server.rest.server import RestServer
@@ -36,7 +35,6 @@ class Endpoints:
         self._config = config
         self._metrics = metrics
         self._metrics_path = read_metrics_path(config.monitoring_config_file)
-        self._readiness: Readiness | None = None
         self._access_log: AccessLog | None = None
         self._rest: RestServer | None = None
         self._handler: RestHandler | None = None
@@ -79,20 +77,17 @@ class Endpoints:
         """
         self._access_log = AccessLog(metrics=self._metrics) if self._config.access_log else None
         observer = Observer(self._metrics, self._access_log)
-        readiness = self._readiness = Readiness(core)
         if self._grpc is not None:
-            await self._grpc.start(core, readiness, observer)
+            await self._grpc.start(core, observer)
         if self._rest is not None:
-            await self._start_rest(self._rest, core, readiness, observer)
+            await self._start_rest(self._rest, core, observer)
 
-    async def _start_rest(
-        self, rest: RestServer, core: ServerCore, readiness: Readiness, observer: Observer
-    ) -> None:
+    async def _start_rest(self, rest: RestServer, core: ServerCore, observer: Observer) -> None:
         config = self._config
         handler = self._handler = RestHandler(core, config.max_json_depth)
         service = RestService(
             handler,
-            readiness.is_ready,
+            core.is_ready,
             self._metrics.render,
             ServiceOptions(
                 config.max_request_bytes, config.rest_api_enable_cors_support, self._metrics_path
@@ -112,8 +107,6 @@ class Endpoints:
 
     async def stop(self) -> None:
         """Takes no new requests, waits for those begun as long as is configured, and lets go."""
-        if self._readiness is not None:
-            self._readiness.begin_stop()
         stops = []
         if self._rest is not None:
             stops.append(self._rest.stop())

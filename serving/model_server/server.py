@@ -229,6 +229,8 @@ class ModelServer:
         """Takes no new requests, waits for those begun, and lets go of the models."""
         if self._follower is not None:
             self._follower.stop()
+        if self._core is not None:
+            self._core.begin_stop()
         if self._loop is not None:
             if self._endpoints is not None:
                 self._loop.call(self._endpoints.stop())

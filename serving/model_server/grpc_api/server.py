@@ -15,7 +15,6 @@ from serving.model_server.grpc_api.service import create_handlers
 from serving.model_server.grpc_api.tls import read_server_credentials
 from serving.model_server.grpc_api.unix_socket import SocketFile, name_socket, write_address
 from serving.model_server.operations.observer import Observer
-from serving.model_server.readiness import Readiness
 
 MAX_MESSAGE_BYTES: Final = 2**31 - 1
 """What gRPC can count, in its options too."""
@@ -72,19 +71,18 @@ class GrpcServer:
         except RuntimeError:
             return 0
 
-    async def start(self, core: ServerCore, readiness: Readiness, observer: Observer) -> None:
+    async def start(self, core: ServerCore, observer: Observer) -> None:
         """Begins to answer requests.
 
         Args:
             core: The models.
-            readiness: What the health service answers.
             observer: Is told of each request.
         """
         config = self._config
         self._calls = Calls(core, observer)
         self._server.add_generic_rpc_handlers(create_handlers(self._calls))
         if config.enable_grpc_healthcheck_service:
-            self._health = HealthService(readiness.is_ready)
+            self._health = HealthService(core.is_ready)
             self._server.add_generic_rpc_handlers((self._health.create_handler(),))
         if config.enable_grpc_reflection:
             from serving.model_server.grpc_api.reflection import add_reflection

@@ -16,7 +16,6 @@ from serving.model_server.models.loading import LoadPolicy
 from serving.model_server.models.manager import ModelManager
 from serving.model_server.operations.metrics import NO_METRICS
 from serving.model_server.operations.observer import Observer
-from serving.model_server.readiness import Readiness
 
 STRING = 7
 
@@ -64,7 +63,7 @@ class Running:
     loop: EventLoopThread
     server: GrpcServer
     model: Slow
-    readiness: Readiness
+    core: ServerCore
     records: Records
 
     @property
@@ -73,7 +72,7 @@ class Running:
 
     def begin_stop(self, drain_seconds):
         """Returns the future of the stop."""
-        self.readiness.begin_stop()
+        self.core.begin_stop()
         return self.loop.submit(self.server.stop(drain_seconds))
 
     def release(self):
@@ -101,9 +100,8 @@ def run_server(folder, **options):
         manager = ModelManager("m", folder / "m", load, LoadPolicy(poll_wait_seconds=0))
         await asyncio.to_thread(manager.start)
         core = ServerCore({"m": manager})
-        readiness = Readiness(core)
-        await server.start(core, readiness, records)
-        return Running(loop, server, models[0], readiness, records)
+        await server.start(core, records)
+        return Running(loop, server, models[0], core, records)
 
     try:
         running = loop.call(start())

@@ -14,8 +14,7 @@ from grpc_reflection.v1alpha import (
 
 from serving.model_server.core import ServerCore
 from serving.model_server.errors import Code
-from serving.model_server.models.statuses import State, VersionStatus
-from serving.model_server.readiness import Readiness
+from serving.model_server.models.statuses import State
 from tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -145,30 +144,25 @@ class Core(ServerCore):
     def list_models(self):
         return list(self.states)
 
-    def list_statuses(self, spec):
-        state = self.states[spec.name]
-        if state is None:
-            return super().list_statuses(spec)
-        return [VersionStatus(1, state)]
+    def list_states(self):
+        return [(name, 1, state.name) for name, state in self.states.items() if state is not None]
 
 
 def test_server_is_ready_once_every_model_is_available():
     core = Core({"a": State.AVAILABLE, "b": None})
-    readiness = Readiness(core)
-    assert not readiness.is_ready()
+    assert not core.is_ready()
     core.states["b"] = State.LOADING
-    assert not readiness.is_ready()
+    assert not core.is_ready()
     core.states["b"] = State.AVAILABLE
-    assert readiness.is_ready()
+    assert core.is_ready()
     core.states["c"] = State.LOADING
-    assert readiness.is_ready()
-    readiness.begin_stop()
-    assert not readiness.is_ready()
+    assert core.is_ready()
+    core.begin_stop()
+    assert not core.is_ready()
 
 
-def test_server_without_models_is_ready_and_one_that_has_not_begun_is_not():
-    assert Readiness(Core({})).is_ready()
-    assert not Readiness().is_ready()
+def test_server_without_models_is_ready():
+    assert Core({}).is_ready()
 
 
 def list_services(channel):
