@@ -60,18 +60,14 @@ class _Model:
     """One model as a configuration has it."""
 
     manager: ModelManager
-    labels: Mapping[str, int]
-    logging_config: Any = None
+    settings: ModelSettings
 
 
 class ServerCore:
     """The models of one server; safe to use from any thread.
 
     Args:
-        managers: Model name to its manager, started.
-        labels: Model name to its version labels.
-        create_manager: Makes the models of the configurations that `apply` is given; without it,
-            the models stay those above.
+        create_manager: Makes the models of the configurations that `apply` is given.
         allow_unavailable_labels: Whether a new label may name a version that is not AVAILABLE yet.
         metrics: Counts what the server does.
         saved_model_tags: Tags by which the models are loaded, for the log of requests.
@@ -85,9 +81,7 @@ class ServerCore:
 
     def __init__(
         self,
-        managers: Mapping[str, ModelManager],
-        labels: Mapping[str, Mapping[str, int]] | None = None,
-        create_manager: CreateManager | None = None,
+        create_manager: CreateManager,
         allow_unavailable_labels: bool = False,
         metrics: Metrics = NO_METRICS,
         saved_model_tags: Collection[str] = SERVE_TAGS,
@@ -95,10 +89,7 @@ class ServerCore:
         check_method_names: bool = False,
     ) -> None:
         self.check_method_names = check_method_names
-        labels = labels or {}
-        self._models: Mapping[str, _Model] = {
-            name: _Model(manager, labels.get(name, {})) for name, manager in managers.items()
-        }
+        self._models: Mapping[str, _Model] = {}
         self._create_manager = create_manager
         self._allow_unavailable_labels = allow_unavailable_labels
         self.metrics = metrics
@@ -203,7 +194,7 @@ class ServerCore:
     def logging_config(self, model_name: str) -> Any:
         """Returns the `LoggingConfig` message of a model as configured now; None if it has none."""
         model = self._models.get(model_name)
-        return model.logging_config if model is not None else None
+        return model.settings.logging_config if model is not None else None
 
     async def reload(self, config: Any) -> None:
         """Serves what a configuration says and nothing else, and waits for the models it adds.
@@ -283,7 +274,7 @@ class ServerCore:
         """Checks that labels name versions that answer, so that no request is lost."""
         for name, wanted in settings.items():
             model = self._models.get(name)
-            before = model.labels if model is not None else {}
+            before = model.settings.labels if model is not None else {}
             for label, version in wanted.labels.items():
                 is_free = before.get(label, version) == version
                 may_be_missing = self._allow_unavailable_labels and is_free
@@ -317,13 +308,8 @@ class ServerCore:
 
     def _create_model(self, settings: ModelSettings) -> _Model:
         model = self._models.get(settings.name)
-        if model is not None:
-            manager = model.manager
-        elif self._create_manager is not None:
-            manager = self._create_manager(settings)
-        else:
-            raise FailedPrecondition("this server's models cannot be changed")
-        return _Model(manager, settings.labels, settings.logging_config)
+        manager = model.manager if model is not None else self._create_manager(settings)
+        return _Model(manager, settings)
 
     def stop(self) -> None:
         """Lets all models go, and follows no configuration any more; returns at once."""
@@ -349,7 +335,7 @@ def _resolve_version(spec: ModelSpec, model: _Model | None) -> int | None:
         )
     if spec.label is None:
         return spec.version
-    labels = model.labels if model is not None else {}
+    labels = model.settings.labels if model is not None else {}
     if spec.label not in labels:
         raise InvalidArgument(f"Unrecognized servable version label: {spec.label}")
     return labels[spec.label]

@@ -150,8 +150,7 @@ class ModelServer:
             )
 
         return ServerCore(
-            {},
-            create_manager=create_manager,
+            create_manager,
             allow_unavailable_labels=config.allow_version_labels_for_unavailable_models,
             metrics=self.metrics,
             saved_model_tags=config.saved_model_tags,

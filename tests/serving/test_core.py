@@ -36,7 +36,7 @@ class Served:
         self.root = root
         self.loaders = {}
         self.policy = policy
-        self.core = ServerCore({}, create_manager=self.create, **options)
+        self.core = ServerCore(self.create, **options)
 
     def create(self, settings):
         load = self.loaders.get(settings.name, Echo)
@@ -249,12 +249,6 @@ def test_same_configuration_again_changes_nothing(served, tmp_path):
     put(tmp_path / "a", 1)
     assert [manager.name for manager in served.apply("a")] == ["a"]
     assert served.apply("a") == []
-
-
-def test_core_without_a_way_to_make_models_keeps_its_own(tmp_path):
-    core = ServerCore({})
-    with pytest.raises(FailedPrecondition, match="cannot be changed"):
-        core.apply(Served(tmp_path).config("a"))
 
 
 def test_labels_name_available_versions_only(served, tmp_path):

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from serving.model_server.config import ServerConfig
-from serving.model_server.core import ServerCore
 from serving.model_server.endpoints import Endpoints
 from serving.model_server.errors import StartError
 from serving.model_server.event_loop import EventLoopThread
 from serving.model_server.operations.metrics import Metrics
+from tests.serving.models.fakes import create_core
 from tests.serving.test_process import wait_for_file
 
 
@@ -57,7 +57,7 @@ def test_unix_socket_alone(loop, tmp_path):
 
 def test_probes_and_metrics_of_a_server(loop, tmp_path, monitored):
     endpoints = bind(loop, tmp_path, grpc_port=None, monitoring_config_file=monitored)
-    loop.call(endpoints.start(ServerCore({})))
+    loop.call(endpoints.start(create_core()))
     url = f"http://127.0.0.1:{endpoints.rest_port}"
     with httpx.Client(base_url=url, trust_env=False) as client:
         assert client.get("/healthz").text == client.get("/readyz").text == "ok\n"

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving import protos
-from serving.model_server.core import ServerCore
 from serving.model_server.errors import Code, StatusError
 from serving.protos.text_files import TextFileError, parse_text
 from tests.serving.fuzz import strategies
 from tests.serving.fuzz.strategies import times
+from tests.serving.models.fakes import create_core
 
 REFUSALS = (Code.INVALID_ARGUMENT, Code.FAILED_PRECONDITION, Code.UNIMPLEMENTED)
 CONFIG = "tensorflow.serving.ModelServerConfig"
@@ -62,7 +62,7 @@ def _draw_logging(draw, logging):
 @given(config=configs())
 def test_any_configuration_is_taken_or_refused(config):
     try:
-        ServerCore({}).check(config)
+        create_core().check(config)
     except StatusError as error:
         assert error.code in REFUSALS
         assert error.message

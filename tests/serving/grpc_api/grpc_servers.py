@@ -13,9 +13,10 @@ from serving.model_server.core import ServerCore
 from serving.model_server.event_loop import EventLoopThread
 from serving.model_server.grpc_api.server import GrpcServer
 from serving.model_server.models.loading import LoadPolicy
-from serving.model_server.models.manager import ModelManager
+from serving.model_server.models.settings import create_config
 from serving.model_server.operations.metrics import NO_METRICS
 from serving.model_server.operations.observer import Observer
+from tests.serving.models.fakes import create_core
 
 STRING = 7
 
@@ -97,9 +98,8 @@ def run_server(folder, **options):
 
     async def start():
         server = GrpcServer(config)
-        manager = ModelManager("m", folder / "m", load, LoadPolicy(poll_wait_seconds=0))
-        await asyncio.to_thread(manager.start)
-        core = ServerCore({"m": manager})
+        core = create_core(load, LoadPolicy(poll_wait_seconds=0))
+        await core.reload(create_config("m", folder / "m"))
         await server.start(core, records)
         return Running(loop, server, models[0], core, records)
 

@@ -138,7 +138,7 @@ class Core(ServerCore):
     """Models of the states that a test wants."""
 
     def __init__(self, states):
-        super().__init__({})
+        super().__init__(create_manager=None)
         self.states = states
 
     def list_models(self):

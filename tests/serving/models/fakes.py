@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 
+from serving.model_server.core import ServerCore
 from serving.model_server.models.loading import LoadPolicy
 from serving.model_server.models.manager import ModelManager, not_served
 
@@ -62,6 +63,13 @@ def take_away(base_path, version):
 
 def create(base_path, policy=NO_RETRY, load=Echo, **options):
     return ModelManager("m", base_path, load, policy, **options)
+
+
+def create_core(load=Echo, policy=NO_RETRY, **options):
+    def create_manager(settings):
+        return ModelManager(settings.name, settings.base_path, load, policy, settings.versions)
+
+    return ServerCore(create_manager, **options)
 
 
 def states(manager):

@@ -7,7 +7,6 @@ import math
 import socket
 from dataclasses import dataclass, field
 
-from serving.model_server.core import ServerCore
 from serving.model_server.event_loop import EventLoopThread
 from serving.model_server.operations.metrics import NO_METRICS
 from serving.model_server.operations.observer import Observer
@@ -16,6 +15,7 @@ from serving.model_server.rest.messages import RestResponse
 from serving.model_server.rest.protocol import Limits
 from serving.model_server.rest.server import RestServer
 from serving.model_server.rest.service import RestService, ServiceOptions
+from tests.serving.models.fakes import create_core
 
 ECHO = "/v1/models/echo:predict"
 SLOW = "/v1/models/slow:predict"
@@ -27,7 +27,7 @@ class Handler(RestHandler):
     """Answers what the API would refuse, and three paths of its own."""
 
     def __init__(self):
-        super().__init__(ServerCore({}))
+        super().__init__(create_core())
         self.release = asyncio.Event()
         self.cancelled = 0
 

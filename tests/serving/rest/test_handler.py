@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving import protos
-from serving.model_server.core import ModelSpec, ServerCore
+from serving.model_server.core import ModelSpec
 from serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
 from serving.model_server.models.loading import LoadPolicy
-from serving.model_server.models.manager import ModelManager
+from serving.model_server.models.settings import create_config
 from serving.model_server.rest.handler import RestHandler
+from tests.serving.models.fakes import create_core
 
 PREDICT = "/v1/models/m:predict"
 FLOAT, STRING = 1, 7
@@ -48,9 +49,12 @@ def create(tmp_path_factory, load):
     base_path = tmp_path_factory.mktemp("m")
     (base_path / "1").mkdir()
     (base_path / "1" / "saved_model.pb").touch()
-    manager = ModelManager("m", base_path, load, LoadPolicy(poll_wait_seconds=0))
-    manager.start()
-    return RestHandler(ServerCore({"m": manager}, labels={"m": {"stable": 1, "old": 0}}))
+    core = create_core(load, LoadPolicy(poll_wait_seconds=0), allow_unavailable_labels=True)
+    config = create_config("m", base_path)
+    config.model_config_list.config[0].version_labels.update(stable=1, old=0)
+    for manager in core.apply(config):
+        manager.wait_for_first_look()
+    return RestHandler(core)
 
 
 def ask(handler, method, path, body):
@@ -72,7 +76,7 @@ def test_labels(handler):
 
 def test_version_and_label_exclude_each_other():
     with pytest.raises(InvalidArgument, match=r"Both model version \(1\) and .* \(stable\) cannot"):
-        ServerCore({}).list_statuses(ModelSpec("m", 1, "stable"))
+        create_core().list_statuses(ModelSpec("m", 1, "stable"))
 
 
 def test_name_in_the_path_is_decoded(handler):
