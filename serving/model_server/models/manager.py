@@ -27,7 +27,7 @@ from serving.model_server.models import memory
 from serving.model_server.models.leases import LoadedVersion, Servable
 from serving.model_server.models.loading import LoadPolicy, VersionLoader
 from serving.model_server.models.statuses import State, StatusBoard, VersionStatus
-from serving.model_server.models.versions import Latest, Specific, VersionPolicy, list_versions
+from serving.model_server.models.versions import VersionPolicy, list_versions
 from serving.model_server.operations.metrics import NO_METRICS, Metrics
 
 FOLLOWING: Final = "follow-"
@@ -74,7 +74,7 @@ class ModelManager:
     ) -> None:
         self.name = name
         self._policy = policy or LoadPolicy()
-        self._aim = _Aim(base_path, versions or Latest())
+        self._aim = _Aim(base_path, versions or VersionPolicy())
         self._board = StatusBoard()
         self._loader = VersionLoader(name, load, self._policy, self._board, slots, metrics)
         self._lock = threading.Lock()
@@ -303,8 +303,9 @@ def _describe_lack(aim: _Aim, found: Collection[int] | None) -> str:
         return f"cannot read {aim.base_path}; still trying"
     if not found:
         return f"no version in {aim.base_path}; a version is a folder named 1, 2, …"
-    if isinstance(aim.versions, Specific):
-        missing = ", ".join(map(str, sorted(aim.versions.versions - set(found))))
-        if missing or not aim.versions.versions:
+    only = aim.versions.only
+    if only is not None:
+        missing = ", ".join(map(str, sorted(only - set(found))))
+        if missing or not only:
             return f"version {missing or '(none)'} is asked for and not in {aim.base_path}"
     return ""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from serving import protos
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.models.versions import Latest, Specific, VersionPolicy
+from serving.model_server.models.versions import VersionPolicy
 from serving.model_server.operations.request_log import check_logging_config
 
 PLATFORM: Final = "tensorflow"
@@ -32,7 +32,7 @@ class ModelSettings:
 
     name: str
     base_path: Path
-    versions: VersionPolicy = field(default_factory=Latest)
+    versions: VersionPolicy = field(default_factory=VersionPolicy)
     labels: Mapping[str, int] = field(default_factory=dict)
     logging_config: Any = None
 
@@ -147,7 +147,7 @@ def _read_base_path(config: Any) -> Path:
 def _read_policy(policy: Any) -> VersionPolicy:
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":
-        return Latest(None)
+        return VersionPolicy(None)
     if choice == "specific":
-        return Specific(frozenset(policy.specific.versions))
-    return Latest(max(policy.latest.num_versions, 1))
+        return VersionPolicy(None, frozenset(policy.specific.versions))
+    return VersionPolicy(max(policy.latest.num_versions, 1))

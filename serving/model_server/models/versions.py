@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 SAVED_MODEL_FILES: Final = ("saved_model.pb", "saved_model.pbtxt")
 TFLITE_FILE: Final = "model.tflite"
@@ -13,46 +13,21 @@ MAX_LOOKS: Final = 10
 _MAX_VERSION: Final = 2**63 - 1
 
 
-class VersionPolicy(Protocol):
-    """Which of the versions that a folder holds are served."""
-
-    @property
-    def limit(self) -> int | None:
-        """How many at a time; None sets no limit."""
-
-    def choose(self, found: Collection[int]) -> Sequence[int]:
-        """Returns the versions that may be served, those to be preferred first."""
-
-
 @dataclass(frozen=True)
-class Latest:
-    """The highest versions that load; one that does not load gives way to the next.
+class VersionPolicy:
+    """Which of the versions that a folder holds are served: the highest ones that load.
 
     Args:
         limit: How many; None serves every version.
+        only: The numbers of those that may be served; None allows all.
     """
 
     limit: int | None = 1
+    only: frozenset[int] | None = None
 
     def choose(self, found: Collection[int]) -> Sequence[int]:
-        """Returns all versions, the newest first."""
-        return sorted(found, reverse=True)
-
-
-@dataclass(frozen=True)
-class Specific:
-    """These versions and no others, as far as they are there.
-
-    Args:
-        versions: Their numbers.
-    """
-
-    versions: frozenset[int]
-    limit: int | None = None
-
-    def choose(self, found: Collection[int]) -> Sequence[int]:
-        """Returns the versions named that are there, the newest first."""
-        return sorted(self.versions & set(found), reverse=True)
+        """Returns the versions that may be served, the newest first."""
+        return sorted(found if self.only is None else self.only & set(found), reverse=True)
 
 
 def list_versions(

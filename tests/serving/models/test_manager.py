@@ -9,7 +9,7 @@ from serving.model_server.errors import Code, NotFound
 from serving.model_server.models import memory
 from serving.model_server.models.loading import LoadPolicy
 from serving.model_server.models.statuses import State, StatusBoard, VersionStatus
-from serving.model_server.models.versions import Latest, Specific
+from serving.model_server.models.versions import VersionPolicy
 from tests.serving.models.fakes import (
     Gate,
     following,
@@ -49,7 +49,7 @@ def test_what_is_no_version_is_passed_over(tmp_path):
         put(tmp_path, name)
     (tmp_path / "9").mkdir()
     (tmp_path / "8").write_text("a file")
-    with following(tmp_path, versions=Latest(None)) as manager:
+    with following(tmp_path, versions=VersionPolicy(None)) as manager:
         assert served(manager) == [1]
 
 
@@ -132,7 +132,7 @@ def test_broken_newest_version_at_the_start_leaves_the_one_before(tmp_path):
 def test_latest_two_are_served_at_once_and_move_on_together(tmp_path):
     for version in (1, 2, 3):
         put(tmp_path, version)
-    with following(tmp_path, versions=Latest(2)) as manager:
+    with following(tmp_path, versions=VersionPolicy(2)) as manager:
         assert served(manager) == [3, 2]
         put(tmp_path, 4, "broken")
         wait_until(lambda: states(manager).get(4) == "END")
@@ -145,14 +145,14 @@ def test_latest_two_are_served_at_once_and_move_on_together(tmp_path):
 def test_latest_two_of_which_one_is_broken_take_the_one_below(tmp_path):
     for version, content in ((1, "good"), (2, "broken"), (3, "good")):
         put(tmp_path, version, content)
-    with following(tmp_path, versions=Latest(2)) as manager:
+    with following(tmp_path, versions=VersionPolicy(2)) as manager:
         assert served(manager) == [3, 1]
 
 
 def test_all_versions_are_served_but_for_the_broken_one(tmp_path):
     for version, content in ((1, "good"), (2, "broken"), (3, "good")):
         put(tmp_path, version, content)
-    with following(tmp_path, versions=Latest(None)) as manager:
+    with following(tmp_path, versions=VersionPolicy(None)) as manager:
         assert served(manager) == [3, 1]
         put(tmp_path, 4)
         take_away(tmp_path, 1)
@@ -162,7 +162,7 @@ def test_all_versions_are_served_but_for_the_broken_one(tmp_path):
 def test_specific_versions_and_no_others_are_served(tmp_path, caplog):
     for version in (1, 2, 3):
         put(tmp_path, version)
-    with following(tmp_path, versions=Specific(frozenset({1, 3, 7, 8}))) as manager:
+    with following(tmp_path, versions=VersionPolicy(None, frozenset({1, 3, 7, 8}))) as manager:
         assert served(manager) == [3, 1]
         put(tmp_path, 9)
         put(tmp_path, 7)
@@ -173,7 +173,7 @@ def test_specific_versions_and_no_others_are_served(tmp_path, caplog):
 def test_broken_specific_version_is_not_replaced_by_another(tmp_path):
     put(tmp_path, 1)
     put(tmp_path, 2, "broken")
-    with following(tmp_path, versions=Specific(frozenset({2}))) as manager:
+    with following(tmp_path, versions=VersionPolicy(None, frozenset({2}))) as manager:
         assert served(manager) == []
         assert states(manager) == {2: "END"}
 
@@ -182,11 +182,11 @@ def test_policy_changes_while_serving(tmp_path):
     for version in (1, 2, 3):
         put(tmp_path, version)
     with following(tmp_path) as manager:
-        manager.configure(tmp_path, Latest(None))
+        manager.configure(tmp_path, VersionPolicy(None))
         wait_until(lambda: served(manager) == [3, 2, 1])
-        manager.configure(tmp_path, Specific(frozenset({1})))
+        manager.configure(tmp_path, VersionPolicy(None, frozenset({1})))
         wait_until(lambda: states(manager) == {3: "END", 2: "END", 1: "AVAILABLE"})
-        manager.configure(tmp_path, Latest(2))
+        manager.configure(tmp_path, VersionPolicy(2))
         wait_until(lambda: served(manager) == [3, 2])
 
 
@@ -195,13 +195,13 @@ def test_what_serves_stays_until_what_is_wanted_instead_is_loaded(tmp_path):
     put(tmp_path, 2)
     put(tmp_path, 3, "broken")
     gate = Gate(1)
-    with following(tmp_path, load=gate, versions=Specific(frozenset({2}))) as manager:
-        manager.configure(tmp_path, Specific(frozenset({1, 3})))
+    with following(tmp_path, load=gate, versions=VersionPolicy(None, frozenset({2}))) as manager:
+        manager.configure(tmp_path, VersionPolicy(None, frozenset({1, 3})))
         assert gate.entered[1].wait(20)
         assert served(manager) == [2]
         gate.opened[1].set()
         wait_until(lambda: served(manager) == [1])
-        manager.configure(tmp_path, Specific(frozenset({3})))
+        manager.configure(tmp_path, VersionPolicy(None, frozenset({3})))
         wait_until(lambda: states(manager)[3] == "END")
         time.sleep(0.05)
         assert served(manager) == [1]
@@ -211,10 +211,10 @@ def test_policy_that_changes_during_a_load_is_followed_next(tmp_path):
     for version in (1, 2, 3):
         put(tmp_path, version)
     gate = Gate(2)
-    with following(tmp_path, load=gate, versions=Specific(frozenset({3}))) as manager:
-        manager.configure(tmp_path, Specific(frozenset({1, 2})))
+    with following(tmp_path, load=gate, versions=VersionPolicy(None, frozenset({3}))) as manager:
+        manager.configure(tmp_path, VersionPolicy(None, frozenset({1, 2})))
         assert gate.entered[2].wait(20)
-        manager.configure(tmp_path, Specific(frozenset({3})))
+        manager.configure(tmp_path, VersionPolicy(None, frozenset({3})))
         gate.opened[2].set()
         wait_until(lambda: states(manager).get(2) == "END")
         assert served(manager) == [3]
@@ -224,7 +224,7 @@ def test_policy_that_changes_during_a_load_is_followed_next(tmp_path):
 def test_wanting_what_is_not_there_unloads_as_tensorflow_serving_does(tmp_path):
     put(tmp_path, 1)
     with following(tmp_path) as manager:
-        manager.configure(tmp_path, Specific(frozenset({5})))
+        manager.configure(tmp_path, VersionPolicy(None, frozenset({5})))
         wait_until(lambda: states(manager) == {1: "END"})
 
 
@@ -233,7 +233,7 @@ def test_other_folder_with_the_same_number_leaves_what_is_loaded(tmp_path):
     put(tmp_path / "b", 1, "from b")
     put(tmp_path / "b", 2, "from b")
     with following(tmp_path / "a") as manager:
-        manager.configure(tmp_path / "b", Latest(None))
+        manager.configure(tmp_path / "b", VersionPolicy(None))
         wait_until(lambda: served(manager) == [2, 1])
         with lease(manager, 1) as first, lease(manager, 2) as second:
             assert (first.servable.content, second.servable.content) == ("from a", "from b")
@@ -242,7 +242,7 @@ def test_other_folder_with_the_same_number_leaves_what_is_loaded(tmp_path):
 def test_folder_that_is_not_there_leaves_what_is_served(tmp_path, caplog):
     put(tmp_path / "a", 1)
     with following(tmp_path / "a") as manager:
-        manager.configure(tmp_path / "b", Latest())
+        manager.configure(tmp_path / "b", VersionPolicy())
         wait_until(lambda: "cannot read" in caplog.text)
         assert served(manager) == [1]
         put(tmp_path / "b", 2)
@@ -290,7 +290,7 @@ def test_requests_never_miss_while_versions_come_and_go(tmp_path):
         for version in range(kept + 1, 40):
             put(tmp_path, version, "broken" if version % 7 == 0 else "good")
             take_away(tmp_path, version - kept)
-            aim = Latest(version % 3 + 1) if version % 2 else Latest(None)
+            aim = VersionPolicy(version % 3 + 1) if version % 2 else VersionPolicy(None)
             manager.configure(tmp_path, aim)
             time.sleep(0.01)
         stopping.set()

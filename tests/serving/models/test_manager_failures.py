@@ -9,7 +9,7 @@ from serving.model_server.errors import Code, NotAvailableError, NotFound
 from serving.model_server.models import memory
 from serving.model_server.models.loading import LoadPolicy
 from serving.model_server.models.statuses import State, VersionStatus
-from serving.model_server.models.versions import Latest
+from serving.model_server.models.versions import VersionPolicy
 from tests.serving.models.fakes import (
     Echo,
     Gate,
@@ -105,7 +105,7 @@ def test_folder_that_comes_later_is_followed_unless_it_is_looked_at_once(tmp_pat
         put(base_path, 1)
         manager.wait_until_available(timeout_seconds=20)
         assert served(manager) == [1] and served(once) == []
-        once.configure(base_path, Latest(2))
+        once.configure(base_path, VersionPolicy(2))
         wait_until(lambda: served(once) == [1])
 
 

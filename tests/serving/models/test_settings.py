@@ -6,7 +6,7 @@ import pytest
 
 from serving.model_server.errors import InvalidArgument
 from serving.model_server.models.settings import copy_config, create_config, read_settings
-from serving.model_server.models.versions import Latest, Specific
+from serving.model_server.models.versions import VersionPolicy
 from serving.protos.text_files import parse_text
 
 
@@ -24,15 +24,15 @@ GOOD = 'name: "a" base_path: "/m/a" model_platform: "tensorflow" '
 @pytest.mark.parametrize(
     ("policy", "versions"),
     [
-        ("", Latest(1)),
-        ("model_version_policy { latest {} }", Latest(1)),
-        ("model_version_policy { latest { num_versions: 3 } }", Latest(3)),
-        ("model_version_policy { all {} }", Latest(None)),
+        ("", VersionPolicy(1)),
+        ("model_version_policy { latest {} }", VersionPolicy(1)),
+        ("model_version_policy { latest { num_versions: 3 } }", VersionPolicy(3)),
+        ("model_version_policy { all {} }", VersionPolicy(None)),
         (
             "model_version_policy { specific { versions: 4 versions: 2 } }",
-            Specific(frozenset({2, 4})),
+            VersionPolicy(None, frozenset({2, 4})),
         ),
-        ("model_version_policy { specific {} }", Specific(frozenset())),
+        ("model_version_policy { specific {} }", VersionPolicy(None, frozenset())),
     ],
 )
 def test_version_policies(policy, versions):
@@ -69,7 +69,7 @@ def test_one_model_of_flags_is_a_configuration(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (settings,) = read_settings(create_config("a", Path("models/a"))).values()
     assert settings.base_path == tmp_path / "models" / "a"
-    assert (settings.name, settings.versions) == ("a", Latest(1))
+    assert (settings.name, settings.versions) == ("a", VersionPolicy(1))
 
 
 def test_copies_are_equal_whatever_the_order_of_labels():

@@ -5,17 +5,17 @@ import threading
 
 import pytest
 
-from serving.model_server.models.versions import Latest, Specific, list_versions
+from serving.model_server.models.versions import VersionPolicy, list_versions
 
 
 @pytest.mark.parametrize(
     ("policy", "chosen", "limit"),
     [
-        (Latest(), [9, 5, 1], 1),
-        (Latest(2), [9, 5, 1], 2),
-        (Latest(None), [9, 5, 1], None),
-        (Specific(frozenset({1, 9, 7})), [9, 1], None),
-        (Specific(frozenset()), [], None),
+        (VersionPolicy(), [9, 5, 1], 1),
+        (VersionPolicy(2), [9, 5, 1], 2),
+        (VersionPolicy(None), [9, 5, 1], None),
+        (VersionPolicy(None, frozenset({1, 9, 7})), [9, 1], None),
+        (VersionPolicy(None, frozenset()), [], None),
     ],
 )
 def test_policies_prefer_the_newest(policy, chosen, limit):
