@@ -344,7 +344,7 @@ def _resolve_version(spec: ModelSpec, model: _Model | None) -> int | None:
 def _start_all(managers: Sequence[ModelManager]) -> None:
     try:
         for manager in managers:
-            manager.start(wait=False)
+            manager.start()
     except BaseException:
         for manager in managers:
             manager.stop()

@@ -340,11 +340,11 @@ def test_model_whose_thread_cannot_start_leaves_everything_as_it_was(served, tmp
     start = ModelManager.start
     made = []
 
-    def fail_at_c(manager, wait=True):
+    def fail_at_c(manager):
         made.append(manager)
         if manager.name == "c":
             raise RuntimeError("can't start new thread")
-        start(manager, wait)
+        start(manager)
 
     monkeypatch.setattr(ModelManager, "start", fail_at_c)
     with pytest.raises(RuntimeError):

@@ -91,15 +91,9 @@ class ModelManager:
         self._living: dict[int, list[LoadedVersion]] = {}
         self._complaint = ""
 
-    def start(self, wait: bool = True) -> None:
-        """Begins to follow the folder, in a thread.
-
-        Args:
-            wait: Whether to wait until what the folder holds is loaded, or has failed once.
-        """
+    def start(self) -> None:
+        """Begins to follow the folder, in a thread."""
         self._thread.start()
-        if wait:
-            self._looked.wait()
 
     def wait_for_first_look(self, timeout_seconds: float | None = None) -> bool:
         """Waits until what the folder held is loaded or has failed; returns whether it is so."""

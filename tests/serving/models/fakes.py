@@ -108,6 +108,7 @@ def wait_until(condition, timeout_seconds=20):
 def following(base_path, policy=NO_RETRY, load=Echo, **options):
     manager = create(base_path, policy, load, **options)
     manager.start()
+    manager.wait_for_first_look()
     try:
         yield manager
     finally:

@@ -69,6 +69,7 @@ def reload(folder, count):
         LoadPolicy(poll_wait_seconds=0.01, max_num_retries=0),
     )
     manager.start()
+    manager.wait_for_first_look()
     for version in range(1, count + 1):
         with lease(manager, version) as loaded:
             asyncio.run(ask(loaded.servable))

@@ -124,6 +124,7 @@ def test_stopped_model_serves_nothing_and_ends_with_its_last_request(tmp_path):
     put(tmp_path, 1)
     manager = create(tmp_path)
     manager.start()
+    manager.wait_for_first_look()
     with lease(manager) as loaded:
         manager.stop()
         assert served(manager) == []
@@ -137,7 +138,7 @@ def test_version_that_is_loaded_after_the_stop_never_serves(tmp_path):
     put(tmp_path, 1)
     gate = Gate(1)
     manager = create(tmp_path, load=gate)
-    manager.start(wait=False)
+    manager.start()
     assert gate.entered[1].wait(20)
     started = time.monotonic()
     manager.stop()
@@ -156,9 +157,9 @@ def test_only_so_many_versions_load_at_a_time(tmp_path):
         put(tmp_path / name, 1)
     managers = [create(tmp_path / "a", load=first, slots=slots)]
     managers.append(create(tmp_path / "b", load=second, slots=slots))
-    managers[0].start(wait=False)
+    managers[0].start()
     assert first.entered[1].wait(20)
-    managers[1].start(wait=False)
+    managers[1].start()
     wait_until(lambda: states(managers[1]) == {1: "START"})
     assert not second.entered[1].wait(0.05)
     managers[1].stop()
@@ -181,6 +182,7 @@ def test_following_survives_an_error_while_looking(tmp_path, monkeypatch):
 
     monkeypatch.setattr(manager, "work", fail_once)
     manager.start()
+    manager.wait_for_first_look()
     assert failed.is_set()
     put(tmp_path, 1)
     manager.wait_until_available(timeout_seconds=10)
