@@ -98,17 +98,12 @@ async def read_examples(input_: Any) -> np.ndarray:
 
     Two serialized messages in a row are read as one, in which the second wins.
 
-    Args:
-        input_: The message, or what this function returns, which it returns again.
-
     Returns:
         Bytes, object array of shape (examples,).
 
     Raises:
         InvalidArgument: There is no example, or a context too large for so many.
     """
-    if isinstance(input_, np.ndarray):
-        return input_
     kind = input_.WhichOneof("kind")
     examples = getattr(input_, kind).examples if kind is not None else ()
     if not examples:
@@ -116,25 +111,12 @@ async def read_examples(input_: Any) -> np.ndarray:
     context = b""
     if kind == "example_list_with_context":
         context = input_.example_list_with_context.context.SerializeToString()
-    check_context(context, len(examples))
+    try:
+        check_filled(len(context) * (len(examples) - 1))
+    except TensorError as error:
+        raise InvalidArgument(f"the context of {len(examples)} examples: {error}") from None
     size = input_.ByteSize() + len(examples) * (len(context) + STRING_BYTES)
     return await call_by_size(size, _serialize_examples, examples, context)
-
-
-def check_context(context: bytes, count: int) -> None:
-    """Refuses a context that would take too much room in front of each example.
-
-    Args:
-        context: Serialized; the request holds it once.
-        count: How many examples there are.
-
-    Raises:
-        InvalidArgument: It would.
-    """
-    try:
-        check_filled(len(context) * (count - 1))
-    except TensorError as error:
-        raise InvalidArgument(f"the context of {count} examples: {error}") from None
 
 
 def _serialize_examples(examples: Any, context: bytes) -> np.ndarray:

@@ -4,14 +4,10 @@ Each example is an object: name of the feature to a value, or to a list of value
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
-
-import numpy as np
+from typing import Any, Final
 
 from serving import protos
 from serving.model_server.errors import InvalidArgument
-from serving.model_server.inference.examples import check_context
 from serving.model_server.rest.json_request import read_signature_name
 from serving.model_server.rest.json_tensors import (
     decode_base64,
@@ -25,47 +21,8 @@ _MESSAGES: Final = {"classify": "ClassificationRequest", "regress": "RegressionR
 _KINDS: Final = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
 
-class ModelName(NamedTuple):
-    """What such a request says in its `model_spec`."""
-
-    name: str
-    signature_name: str
-
-
-@dataclass(frozen=True)
-class ExamplesRequest:
-    """A `ClassificationRequest` or `RegressionRequest` whose examples are serialized already.
-
-    Attributes:
-        verb: "classify" or "regress".
-        model_spec: The model and signature.
-        input: Bytes, object array of shape (examples,); each has the context in front.
-    """
-
-    verb: str
-    model_spec: ModelName
-    input: np.ndarray
-
-    @property
-    def DESCRIPTOR(self) -> Any:
-        """That of the message that it stands for."""
-        return self._create_message().DESCRIPTOR
-
-    def SerializeToString(self) -> bytes:
-        """Returns the message that it stands for, as the request log keeps it."""
-        message = self._create_message()
-        message.model_spec.name, message.model_spec.signature_name = self.model_spec
-        for example in self.input:
-            message.input.example_list.examples.add().MergeFromString(example)
-        content: bytes = message.SerializeToString()
-        return content
-
-    def _create_message(self) -> Any:
-        return protos.message_class(f"tensorflow.serving.{_MESSAGES[self.verb]}")()
-
-
-def read_request(document: Mapping[str, Any], verb: str, model_name: str) -> ExamplesRequest:
-    """Returns what a body asks for.
+def read_request(document: Mapping[str, Any], verb: str, model_name: str) -> Any:
+    """Returns the `ClassificationRequest` or `RegressionRequest` that a body stands for.
 
     Args:
         document: The request's JSON object.
@@ -73,16 +30,18 @@ def read_request(document: Mapping[str, Any], verb: str, model_name: str) -> Exa
         model_name: Name of the model.
 
     Raises:
-        InvalidArgument: The body is not of the API's form, or has a context too large for so many
-            examples.
+        InvalidArgument: The body is not of the API's form.
     """
-    spec = ModelName(model_name, read_signature_name(document))
-    context = _write_example(document["context"]) if "context" in document else b""
-    values = _find_examples(document)
-    check_context(context, len(values))
-    array = np.empty(len(values), object)
-    array[:] = [context + _write_example(value) for value in values]
-    return ExamplesRequest(verb, spec, array)
+    request = protos.message_class(f"tensorflow.serving.{_MESSAGES[verb]}")()
+    request.model_spec.name = model_name
+    request.model_spec.signature_name = read_signature_name(document)
+    examples = request.input.example_list
+    if "context" in document:
+        examples = request.input.example_list_with_context
+        _fill_example(examples.context, document["context"])
+    for value in _find_examples(document):
+        _fill_example(examples.examples.add(), value)
+    return request
 
 
 def _find_examples(document: Mapping[str, Any]) -> list[Any]:
@@ -101,17 +60,14 @@ def _find_examples(document: Mapping[str, Any]) -> list[Any]:
     return examples
 
 
-def _write_example(value: Any) -> bytes:
+def _fill_example(example: Any, value: Any) -> None:
     if not isinstance(value, dict):
         raise InvalidArgument(f"Example must be JSON object but got JSON {name_json_type(value)}")
-    example = protos.message_class("tensorflow.Example")()
     # An example without features has a list of none, as has one from TensorFlow Serving.
     features = example.features.feature
     for name, content in value.items():
         feature = features[encode_text(name).decode("utf-8", "replace")]
         _fill_feature(feature, name, content if isinstance(content, list) else [content])
-    content_bytes: bytes = example.SerializeToString()
-    return content_bytes
 
 
 def _fill_feature(feature: Any, name: str, values: list[Any]) -> None:

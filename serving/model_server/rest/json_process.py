@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from google.protobuf.message import Message
 
+from serving import protos
 from serving.model_server.errors import Code, StatusError, to_status_error
 from serving.model_server.rest.json_text import parse_object
 
@@ -90,14 +92,23 @@ class JsonProcess:
 
 
 class _Pickler(pickle.Pickler):
-    """Writes tensors as few large pieces: loading millions of objects would be a stall again."""
+    """Writes tensors as few large pieces: loading millions of objects would be a stall again.
+
+    Messages as one: their classes are made at run time, so pickle has no name for them.
+    """
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, np.ndarray) and value.dtype == object:
             strings = value.ravel().tolist()
             sizes = np.fromiter(map(len, strings), np.int64, len(strings))
             return _split, (b"".join(strings), sizes, value.shape)
+        if isinstance(value, Message):
+            return _parse, (value.DESCRIPTOR.full_name, value.SerializeToString())
         return NotImplemented
+
+
+def _parse(full_name: str, content: bytes) -> Any:
+    return protos.message_class(full_name).FromString(content)
 
 
 def _split(content: bytes, sizes: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,8 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from serving import protos
 from serving.model_server.errors import Code, InvalidArgument, StatusError
+from serving.model_server.inference.examples import read_examples
 from serving.model_server.rest.json_documents import LARGE_BYTES, MAX_PROCESSES, JsonDocuments
 from serving.model_server.rest.json_examples import read_request
 from serving.model_server.rest.json_process import JsonProcess
@@ -92,18 +92,18 @@ def test_examples_are_those_of_a_small_body(documents):
         read_with(documents, each, (read_request, "regress", "m"))[0]
         for each in (body, body + SPACES)
     )
-    assert large.model_spec == small.model_spec
-    message = protos.message_class("tensorflow.serving.RegressionRequest").FromString
-    logged = message(large.SerializeToString())
-    assert logged == message(small.SerializeToString())
-    assert [example.features.feature["c"].int64_list.value for example in
-            logged.input.example_list.examples] == [[1], [1]]  # fmt: skip
+    assert large == small
+    assert type(large).DESCRIPTOR.name == "RegressionRequest"
+    sent = large.input.example_list_with_context
+    assert sent.context.features.feature["c"].int64_list.value == [1]
+    assert [len(example.features.feature) for example in sent.examples] == [2, 0]
 
 
 def test_context_that_takes_too_much_room_in_front_of_all_examples_is_refused():
     document = {"context": {"c": "." * 2**20}, "examples": [{}] * 40}
+    request = read_request(document, "regress", "m")
     with pytest.raises(InvalidArgument, match=r"unfolds to \d+ bytes .* at most 33554432"):
-        read_request(document, "regress", "m")
+        asyncio.run(read_examples(request.input))
 
 
 @pytest.mark.parametrize(
