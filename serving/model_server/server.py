@@ -29,9 +29,7 @@ from serving.model_server.models.versions import SAVED_MODEL_FILES, TFLITE_FILE
 from serving.model_server.operations.measured_models import MeasuredServable, measure_warmup
 from serving.model_server.operations.metrics import Metrics
 from serving.model_server.operations.record_files import Retention
-from serving.model_server.servables.session_options import read_session_options
 from serving.model_server.servables.threaded import ThreadedServable
-from serving.model_server.servables.warmup_options import WarmUp
 
 logger = logging.getLogger(__name__)
 
@@ -161,19 +159,18 @@ class ModelServer:
     def _create_loader(self) -> Callable[[Path], Servable]:
         config, metrics = self.config, self.metrics
         executor, batcher = self._executor, self._batcher
-        options = read_session_options(config)
-        how = WarmUp(
-            config.num_request_iterations_for_warmup, config.enable_signature_method_name_check
-        )
+        iterations = config.num_request_iterations_for_warmup
+        check_method_names = config.enable_signature_method_name_check
 
         def load(path: Path) -> Servable:
             # Not at the top of this file, because both import TensorFlow.
             from serving.model_server.servables.loading import load_model
             from serving.model_server.servables.warmup import warm_up
 
-            model = load_model(path, config.saved_model_tags, config.prefer_tflite_model, options)
+            model = load_model(path, config)
             if config.enable_model_warmup:
-                measure_warmup(metrics, path, partial(warm_up, model, path, how))
+                replay = partial(warm_up, model, path, iterations, check_method_names)
+                measure_warmup(metrics, path, replay)
             batched = batcher.create_servable(model, path) if batcher else None
             return MeasuredServable(batched or ThreadedServable(model, executor), metrics)
 

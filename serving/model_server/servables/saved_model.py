@@ -13,10 +13,10 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
+from serving.model_server.config import ServerConfig
 from serving.model_server.deadlines import NO_DEADLINE, count_milliseconds
 from serving.model_server.errors import Code, FailedPrecondition, NotFound, StatusError
 from serving.model_server.models.versions import find_saved_model_file
-from serving.model_server.servables.session_options import SessionOptions
 
 TAGS: Final = frozenset({"serve"})
 
@@ -31,7 +31,7 @@ class SavedModel:
     Args:
         path: Folder of the SavedModel.
         tags: Tags of the graph to load.
-        options: How its session runs; None leaves that to TensorFlow.
+        session_config: `ConfigProto` of its session; None leaves that to TensorFlow.
 
     Raises:
         NotFound: The folder has no SavedModel, or none of these tags.
@@ -43,7 +43,7 @@ class SavedModel:
         self,
         path: Path,
         tags: Collection[str] = TAGS,
-        options: SessionOptions | None = None,
+        session_config: Any = None,
     ) -> None:
         meta_graph = _read_meta_graph(path, tags)
         # Copied: a part of a message keeps all of it, and that is the graph with its constants.
@@ -52,9 +52,7 @@ class SavedModel:
         }
         graph = tf.Graph()
         with graph.as_default():
-            self._session = tf.compat.v1.Session(
-                graph=graph, config=_create_config(options or SessionOptions())
-            )
+            self._session = tf.compat.v1.Session(graph=graph, config=session_config)
             tf.compat.v1.saved_model.load(self._session, sorted(tags), str(path))
         # Else done by `Session.run`, of which a model without variables needs none.
         self._session._extend_graph()
@@ -125,13 +123,17 @@ def _run_options(milliseconds: int) -> Iterator[Any]:
         pywrap_tf_session.TF_DeleteBuffer(buffer)
 
 
-def _create_config(options: SessionOptions) -> Any:
-    config = config_pb2.ConfigProto(
-        intra_op_parallelism_threads=options.intra_op_threads,
-        inter_op_parallelism_threads=options.inter_op_threads,
+def create_session_config(config: ServerConfig) -> Any:
+    """Returns what a server's configuration says of sessions, as TensorFlow Serving reads it."""
+    intra, inter = config.tensorflow_intra_op_parallelism, config.tensorflow_inter_op_parallelism
+    if not (intra or inter):
+        intra = inter = config.tensorflow_session_parallelism
+    session_config = config_pb2.ConfigProto(
+        intra_op_parallelism_threads=intra, inter_op_parallelism_threads=inter
     )
-    config.gpu_options.per_process_gpu_memory_fraction = options.gpu_memory_fraction
-    return config
+    fraction = config.per_process_gpu_memory_fraction
+    session_config.gpu_options.per_process_gpu_memory_fraction = fraction
+    return session_config
 
 
 def _find_unfed(signature: Any) -> str | None:

@@ -22,7 +22,6 @@ from serving.model_server.inference.regress import regress
 from serving.model_server.inference.signature_checks import name_tensor
 from serving.model_server.models.leases import LoadedVersion
 from serving.model_server.servables.threaded import Model, ThreadedServable
-from serving.model_server.servables.warmup_options import WarmUp
 from serving.protos.tensors import to_array
 from serving.warmup import WARMUP_FILE
 
@@ -36,13 +35,14 @@ _EXAMPLE_APIS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
 }
 
 
-def warm_up(model: Model, path: Path, how: WarmUp | None = None) -> int:
+def warm_up(model: Model, path: Path, iterations: int = 1, check_method_names: bool = False) -> int:
     """Replays the warm-up requests of a model, if it has any.
 
     Args:
         model: The loaded model.
         path: Its folder.
-        how: How often, and how strictly; None is once, and not.
+        iterations: How often each request is replayed.
+        check_method_names: Whether a signature's method name must be that of the request.
 
     Returns:
         How many records the file has.
@@ -56,18 +56,20 @@ def warm_up(model: Model, path: Path, how: WarmUp | None = None) -> int:
     file = path / WARMUP_FILE
     if not file.is_file():
         return 0
-    return asyncio.run(_replay(ThreadedServable(model, executor=None), file, how or WarmUp()))
-
-
-async def _replay(servable: ThreadedServable, file: Path, how: WarmUp) -> int:
     # The version is of no account: nobody sees the answers.
-    loaded = LoadedVersion(0, servable)
+    loaded = LoadedVersion(0, ThreadedServable(model, executor=None))
+    return asyncio.run(_replay(loaded, file, iterations, check_method_names))
+
+
+async def _replay(
+    loaded: LoadedVersion, file: Path, iterations: int, check_method_names: bool
+) -> int:
     count = 0
     for log in _read_logs(file):
-        for _ in range(how.iterations):
-            await _ask(loaded, log, how.check_method_names)
+        for _ in range(iterations):
+            await _ask(loaded, log, check_method_names)
         count += 1
-    logger.info("%s: replayed %d warm-up requests, %d times each", file, count, how.iterations)
+    logger.info("%s: replayed %d warm-up requests, %d times each", file, count, iterations)
     return count
 
 

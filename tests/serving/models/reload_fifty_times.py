@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from serving.model_server.config import ServerConfig
 from serving.model_server.models import memory
 from serving.model_server.models.loading import LoadPolicy
 from serving.model_server.models.manager import ModelManager
@@ -62,10 +63,11 @@ def reload(folder, count):
     base_path.mkdir()
     put(saved, base_path, 1)
     memory.set_aside()
+    config = ServerConfig(model_base_path=base_path)
     manager = ModelManager(
         "m",
         base_path,
-        lambda path: ThreadedServable(load_model(path, frozenset({"serve"}), False), None),
+        lambda path: ThreadedServable(load_model(path, config), None),
         LoadPolicy(poll_wait_seconds=0.01, max_num_retries=0),
     )
     manager.start()

@@ -14,8 +14,6 @@ from serving.model_server.servables.tflite import TfliteModel
 from serving.warmup import WARMUP_FILE
 from tests.serving.saved_models import save_constant, save_examples, save_tflite
 
-TAGS = frozenset({"serve"})
-
 
 @pytest.fixture
 def base_path(tmp_path):
@@ -24,14 +22,18 @@ def base_path(tmp_path):
     return tmp_path
 
 
+def choose(prefer_tflite):
+    return ServerConfig(model_base_path="/m", prefer_tflite_model=prefer_tflite)
+
+
 @pytest.mark.parametrize(("prefer_tflite", "kind"), [(True, TfliteModel), (False, SavedModel)])
 def test_flag_chooses_between_two_models_in_a_folder(base_path, prefer_tflite, kind):
-    assert isinstance(load_model(base_path / "1", TAGS, prefer_tflite), kind)
+    assert isinstance(load_model(base_path / "1", choose(prefer_tflite)), kind)
 
 
 def test_saved_model_is_loaded_where_there_is_no_tflite_model(base_path):
     (base_path / "1" / "model.tflite").unlink()
-    assert isinstance(load_model(base_path / "1", TAGS, prefer_tflite=True), SavedModel)
+    assert isinstance(load_model(base_path / "1", choose(True)), SavedModel)
 
 
 def serve(base_path, **options):

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from google.protobuf import text_format
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
 from serving.model_server.config import ServerConfig
 from serving.model_server.errors import Code, FailedPrecondition, NotFound, StatusError
-from serving.model_server.servables.saved_model import SavedModel
-from serving.model_server.servables.session_options import SessionOptions, read_session_options
+from serving.model_server.servables.saved_model import SavedModel, create_session_config
 from tests.serving.saved_models import save_constant, save_half_plus_three, save_zoo
 
 X = {"x": np.array([1, 2], np.float32)}
@@ -224,7 +223,9 @@ def test_nothing_is_computed_after_the_deadline(zoo):
 
 
 def test_options_of_the_session(path):
-    config = SavedModel(path, options=SessionOptions(3, 2, 0.25))._session._config
+    config = config_pb2.ConfigProto(intra_op_parallelism_threads=3, inter_op_parallelism_threads=2)
+    config.gpu_options.per_process_gpu_memory_fraction = 0.25
+    config = SavedModel(path, session_config=config)._session._config
     assert config.intra_op_parallelism_threads == 3
     assert config.inter_op_parallelism_threads == 2
     assert config.gpu_options.per_process_gpu_memory_fraction == 0.25
@@ -242,7 +243,9 @@ def test_options_are_read_as_tensorflow_serving_does(session, intra, inter, expe
         tensorflow_inter_op_parallelism=inter,
         per_process_gpu_memory_fraction=0.5,
     )
-    assert read_session_options(config) == SessionOptions(*expected, 0.5)
+    read = create_session_config(config)
+    assert (read.intra_op_parallelism_threads, read.inter_op_parallelism_threads) == expected
+    assert read.gpu_options.per_process_gpu_memory_fraction == 0.5
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from serving.model_server import ModelServer, ServerConfig
 from serving.model_server.errors import Code, InvalidArgument, StatusError, Unimplemented
 from serving.model_server.servables.saved_model import SavedModel
 from serving.model_server.servables.warmup import MAX_RECORDS, warm_up
-from serving.model_server.servables.warmup_options import WarmUp
 from serving.warmup import WARMUP_FILE, write_warmup_requests
 from tests.serving.saved_models import save_constant, save_examples, save_zoo
 
@@ -62,7 +61,7 @@ def test_requests_are_replayed(version_path):
 def test_each_request_is_replayed_as_often_as_is_asked_for(version_path, iterations):
     write_requests(version_path, [predict_log(), predict_log()])
     servable = Recorder(version_path)
-    assert warm_up(servable, version_path, WarmUp(iterations)) == 2
+    assert warm_up(servable, version_path, iterations) == 2
     assert len(servable.asked) == 2 * iterations
 
 
@@ -101,7 +100,7 @@ def test_requests_of_every_api_are_replayed(examples_path):
 
 def test_method_names_are_checked_where_that_is_asked_for(examples_path):
     with pytest.raises(InvalidArgument, match="Expected classification signature method_name"):
-        warm_up(Recorder(examples_path), examples_path, WarmUp(check_method_names=True))
+        warm_up(Recorder(examples_path), examples_path, check_method_names=True)
 
 
 @pytest.mark.parametrize(("field", "number"), [("session_run_log", 5), ("predict_streamed_log", 7)])
