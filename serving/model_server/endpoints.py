@@ -13,7 +13,7 @@ from serving.model_server.operations.observer import Observer
 from serving.model_server.rest.handler import RestHandler
 from serving.model_server.rest.protocol import Limits
 from serving.model_server.rest.server import RestServer
-from serving.model_server.rest.service import RestService, ServiceOptions
+from serving.model_server.rest.service import RestService
 
 
 class Endpoints:
@@ -89,9 +89,9 @@ class Endpoints:
             handler,
             core.is_ready,
             self._metrics.render,
-            ServiceOptions(
-                config.max_request_bytes, config.rest_api_enable_cors_support, self._metrics_path
-            ),
+            config.max_request_bytes,
+            config.rest_api_enable_cors_support,
+            self._metrics_path,
         )
         timeout_ms = config.rest_api_timeout_in_ms
         await rest.start(

@@ -28,7 +28,7 @@ from serving.model_server.rest.json_documents import JsonDocuments
 from serving.model_server.rest.json_examples import read_request
 from serving.model_server.rest.json_request import read_inputs, read_signature_name
 from serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH
-from serving.model_server.rest.messages import Body, RestResponse, write_page
+from serving.model_server.rest.messages import Body, RestResponse, create_page
 from serving.protos.tensors import TensorType
 
 _API: Final = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
@@ -80,8 +80,7 @@ class RestHandler:
             record: Is told which model and version were asked for.
         """
         if not is_api_path(path):
-            status = HTTPStatus.NOT_FOUND
-            return RestResponse(status, write_page(status), "text/html", Code.NOT_FOUND)
+            return create_page(HTTPStatus.NOT_FOUND, Code.NOT_FOUND)
         record = record or RequestRecord("REST")
         try:
             return RestResponse(HTTPStatus.OK, await self._answer(method, path, body, record))

@@ -67,9 +67,10 @@ class RestResponse:
         return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def write_page(status: HTTPStatus) -> bytes:
+def create_page(status: HTTPStatus, code: Code = Code.OK) -> RestResponse:
     """Returns the page that TensorFlow Serving's HTTP library answers with outside the API."""
-    return (
+    page = (
         f"<HTML><HEAD>\n<TITLE>{status.value} {status.phrase}</TITLE>\n</HEAD><BODY>\n"
         f"<H1>{status.phrase}</H1>\n</BODY></HTML>"
-    ).encode()
+    )
+    return RestResponse(status.value, page.encode(), "text/html", code)

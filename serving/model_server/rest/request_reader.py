@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import httptools
 
-from serving.model_server.rest.messages import HttpRequest, RestResponse, write_page
+from serving.model_server.rest.messages import HttpRequest, RestResponse, create_page
 from serving.model_server.rest.refusals import refuse, refuse_body
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -123,7 +123,7 @@ class RequestReader:
         method, version = self._parser.get_method(), self._parser.get_http_version()
         if self._parser.should_upgrade():
             if method == b"CONNECT":
-                raise _refuse_method()
+                raise Refusal(create_page(HTTPStatus.NOT_IMPLEMENTED))
             self._start = b"%b %b HTTP/%b" % (method, self._url, version.encode())
             return
         headers = dict(self._headers)
@@ -173,8 +173,3 @@ def _refuse_malformed(error: Any) -> Refusal:
 def _refuse_head() -> Refusal:
     message = f"Request line and headers are larger than {MAX_HEAD_BYTES} bytes"
     return Refusal(refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message))
-
-
-def _refuse_method() -> Refusal:
-    status = HTTPStatus.NOT_IMPLEMENTED
-    return Refusal(RestResponse(status.value, write_page(status), "text/html"))

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -17,7 +17,7 @@ from serving.model_server.rest.compression import (
     decompress,
 )
 from serving.model_server.rest.handler import RestHandler, is_api_path, respond_error
-from serving.model_server.rest.messages import Body, HttpRequest, RestResponse, write_page
+from serving.model_server.rest.messages import Body, HttpRequest, RestResponse, create_page
 from serving.model_server.rest.refusals import refuse, refuse_body
 
 LIVE_PATH: Final = "/healthz"
@@ -34,21 +34,6 @@ _ORIGIN: Final = re.compile(rb"https?://")
 _PLAIN: Final = "text/plain; charset=utf-8"
 
 
-@dataclass(frozen=True)
-class ServiceOptions:
-    """How requests are answered.
-
-    Attributes:
-        max_request_bytes: Most bytes of a body, decompressed.
-        enable_cors: Whether pages of other origins may ask.
-        metrics_path: Path of the metrics; None shows none.
-    """
-
-    max_request_bytes: int
-    enable_cors: bool = False
-    metrics_path: str | None = None
-
-
 class RestService:
     """Answers every HTTP request, whatever its path.
 
@@ -56,7 +41,9 @@ class RestService:
         handler: Answers requests to the API.
         is_ready: Returns whether requests should be sent here.
         render_metrics: Returns the metrics as Prometheus reads them.
-        options: How requests are answered.
+        max_request_bytes: Most bytes of a body, decompressed.
+        enable_cors: Whether pages of other origins may ask.
+        metrics_path: Path of the metrics; None shows none.
     """
 
     def __init__(
@@ -64,12 +51,16 @@ class RestService:
         handler: RestHandler,
         is_ready: Callable[[], bool],
         render_metrics: Callable[[], bytes],
-        options: ServiceOptions,
+        max_request_bytes: int,
+        enable_cors: bool = False,
+        metrics_path: str | None = None,
     ) -> None:
         self._handler = handler
         self._is_ready = is_ready
         self._render_metrics = render_metrics
-        self._options = options
+        self._max_request_bytes = max_request_bytes
+        self._enable_cors = enable_cors
+        self._metrics_path = metrics_path
 
     async def respond(self, request: HttpRequest, record: RequestRecord) -> RestResponse:
         """Answers a request; never raises.
@@ -87,9 +78,8 @@ class RestService:
         target = request.target
         path = target.partition("?")[0]
         if request.method not in _METHODS:
-            status = HTTPStatus.NOT_IMPLEMENTED
-            return RestResponse(status.value, write_page(status), "text/html")
-        if path == self._options.metrics_path:
+            return create_page(HTTPStatus.NOT_IMPLEMENTED)
+        if path == self._metrics_path:
             body = await asyncio.to_thread(self._render_metrics)
             return await _compress_if_asked(request, RestResponse(200, body, CONTENT_TYPE))
         if path == LIVE_PATH:
@@ -114,7 +104,7 @@ class RestService:
         else:
             response = await self._ask_handler(request, target, record)
             response = await _compress_if_asked(request, response)
-        if self._options.enable_cors:
+        if self._enable_cors:
             response = replace(response, headers=response.headers + _CORS)
         return response
 
@@ -129,9 +119,9 @@ class RestService:
         body: Body = request.body
         if encoding.endswith(b"gzip"):
             try:
-                body = await decompress(body, self._options.max_request_bytes)
+                body = await decompress(body, self._max_request_bytes)
             except DecompressedTooLarge:
-                return refuse_body(self._options.max_request_bytes)
+                return refuse_body(self._max_request_bytes)
         return await self._handler.handle(request.method, target, body, record)
 
 

@@ -14,7 +14,7 @@ from serving.model_server.rest.handler import RestHandler
 from serving.model_server.rest.messages import RestResponse
 from serving.model_server.rest.protocol import Limits
 from serving.model_server.rest.server import RestServer
-from serving.model_server.rest.service import RestService, ServiceOptions
+from serving.model_server.rest.service import RestService
 from tests.serving.models.fakes import create_core
 
 ECHO = "/v1/models/echo:predict"
@@ -109,7 +109,8 @@ def run_server(
             handler,
             lambda: ready[0],
             lambda: b"metric 1\n" * 1000,
-            ServiceOptions(max_request_bytes, **options),
+            max_request_bytes,
+            **options,
         )
         await server.start(
             service.respond,
