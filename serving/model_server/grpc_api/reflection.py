@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from google.protobuf import descriptor_pool
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
@@ -18,15 +17,9 @@ def add_reflection(server: Any, has_health: bool) -> None:
         has_health: Whether it serves the health service too.
     """
     names = [*protos.SERVICES, reflection.SERVICE_NAME, *([HEALTH] if has_health else [])]
-    reflection.enable_server_reflection(names, server, pool=_create_pool())
-
-
-def _create_pool() -> Any:
     # Not the default pool: the modules that register the services there cannot be imported with
     # protobuf 6.
-    pool = descriptor_pool.DescriptorPool()
-    for file in protos.read_descriptors().file:
-        pool.AddSerializedFile(file.SerializeToString())
+    pool = protos.load_pool()
     for module in (health_pb2, reflection_pb2):
         pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
-    return pool
+    reflection.enable_server_reflection(names, server, pool=pool)

@@ -8,19 +8,20 @@ import numpy as np
 
 from serving import protos
 from serving.model_server.core import ModelSpec, ServerCore
-from serving.model_server.errors import (
-    InvalidArgument,
-    Unimplemented,
-)
+from serving.model_server.errors import InvalidArgument, Unimplemented
 from serving.model_server.event_loop import call_by_size
 from serving.model_server.grpc_api.calls import Calls, Method
 from serving.model_server.inference.classify import classify
-from serving.model_server.inference.examples import ExampleApi
+from serving.model_server.inference.examples import ExampleApi, fill_model_spec
 from serving.model_server.inference.multi_inference import multi_inference
 from serving.model_server.inference.predict import predict
 from serving.model_server.inference.regress import regress
-from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, name_tensor
-from serving.protos.tensors import TensorError, check_filled, fill_tensor, measure, to_array
+from serving.model_server.inference.signature_checks import (
+    DEFAULT_SIGNATURE,
+    name_tensor,
+    read_tensors,
+)
+from serving.protos.tensors import TensorError, check_filled, fill_tensor, measure
 
 _SIGNATURE_DEF: Final = "signature_def"
 
@@ -42,14 +43,12 @@ def _create_service(name: str, calls: Calls) -> grpc.GenericRpcHandler:
 async def _predict(core: ServerCore, request: Any) -> Any:
     with core.lease(_read_spec(request)) as loaded:
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
-        inputs = await call_by_size(_measure(request), _read_tensors, request)
+        inputs = await call_by_size(_measure(request), read_tensors, request.inputs)
         outputs = await predict(
             loaded.servable, name, inputs, list(request.output_filter), core.check_method_names
         )
         response = _create("PredictResponse")
-        response.model_spec.name = request.model_spec.name
-        response.model_spec.signature_name = name
-        response.model_spec.version.value = loaded.version
+        fill_model_spec(response.model_spec, request.model_spec.name, name, loaded.version)
     size = sum(array.nbytes for array in outputs.values())
     await call_by_size(size, _fill_tensors, response.outputs, outputs)
     return response
@@ -64,14 +63,6 @@ def _measure(request: Any) -> int:
             all_, filled = all_ + size.all, filled + size.filled
             check_filled(filled)
     return all_ + request.ByteSize()
-
-
-def _read_tensors(request: Any) -> dict[str, Any]:
-    inputs = {}
-    for name, proto in request.inputs.items():
-        with name_tensor(name):
-            inputs[name] = to_array(proto)
-    return inputs
 
 
 def _fill_tensors(tensors: Any, outputs: Mapping[str, np.ndarray]) -> None:
@@ -111,8 +102,7 @@ async def _get_model_metadata(core: ServerCore, request: Any) -> Any:
             # A message of TensorFlow's own, which is no message of these to copy from.
             signatures.signature_def[name].MergeFromString(signature.SerializeToString())
         response = _create("GetModelMetadataResponse")
-        response.model_spec.name = spec.name
-        response.model_spec.version.value = loaded.version
+        fill_model_spec(response.model_spec, spec.name, "", loaded.version)
     response.metadata[_SIGNATURE_DEF].Pack(signatures)
     return response
 

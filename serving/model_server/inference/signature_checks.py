@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.protos.tensors import TYPES, TensorError, TensorType, find_type
+from serving.protos.tensors import TYPES, TensorError, TensorType, find_type, to_array
 
 DEFAULT_SIGNATURE: Final = "serving_default"
 PREDICT_METHOD: Final = "tensorflow/serving/predict"
@@ -42,6 +42,19 @@ def check_types(signature: Any, inputs: Mapping[str, np.ndarray]) -> None:
             raise InvalidArgument(
                 f"Expects arg[{index}] to be {expected.name} but {sent.name} is provided"
             )
+
+
+def read_tensors(protos: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns the arrays of `TensorProto` messages, by the same names.
+
+    Raises:
+        InvalidArgument: One that is not well formed, or unfolds to too much.
+    """
+    arrays = {}
+    for name, proto in protos.items():
+        with name_tensor(name):
+            arrays[name] = to_array(proto)
+    return arrays
 
 
 @contextlib.contextmanager

@@ -19,10 +19,9 @@ from serving.model_server.inference.classify import classify
 from serving.model_server.inference.multi_inference import multi_inference
 from serving.model_server.inference.predict import predict
 from serving.model_server.inference.regress import regress
-from serving.model_server.inference.signature_checks import name_tensor
+from serving.model_server.inference.signature_checks import read_tensors
 from serving.model_server.models.leases import LoadedVersion
 from serving.model_server.servables.threaded import Model, ThreadedServable
-from serving.protos.tensors import to_array
 from serving.warmup import WARMUP_FILE
 
 logger = logging.getLogger(__name__)
@@ -80,7 +79,7 @@ async def _ask(loaded: LoadedVersion, log: Any, check_method_names: bool) -> Non
         await predict(
             loaded.servable,
             request.model_spec.signature_name,
-            {name: _read_tensor(name, proto) for name, proto in request.inputs.items()},
+            read_tensors(request.inputs),
             list(request.output_filter),
             check_method_names,
         )
@@ -89,11 +88,6 @@ async def _ask(loaded: LoadedVersion, log: Any, check_method_names: bool) -> Non
     elif kind is not None:
         number = log.DESCRIPTOR.fields_by_name[kind].number
         raise Unimplemented(f"Unsupported log_type for warmup: {number}")
-
-
-def _read_tensor(name: str, proto: Any) -> Any:
-    with name_tensor(name):
-        return to_array(proto)
 
 
 def _read_logs(file: Path) -> Iterator[Any]:

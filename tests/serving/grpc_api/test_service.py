@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.model_server.grpc_api import service
+from serving.model_server.inference import signature_checks
 from serving.protos.tensors import to_array
 from tests.serving.saved_models import without_function_names
 
@@ -269,7 +269,7 @@ def test_small_message_is_unfolded_beside_the_event_loop(prediction_service, mon
         threads.append(threading.current_thread().name)
         return to_array(proto)
 
-    monkeypatch.setattr(service, "to_array", note)
+    monkeypatch.setattr(signature_checks, "to_array", note)
     for size in (1, 2**11):
         with pytest.raises(grpc.RpcError, match="input size does not match"):
             prediction_service.Predict(filled(tf.string.as_datatype_enum, size, *"ab"), timeout=30)
