@@ -20,6 +20,9 @@ import pipeline
 from runner.interruption import interruptible, is_interrupted, uninterrupted
 from tests.workspace import Workspace
 
+# Of TFX's own code with protobuf 6, which gives our module as the place.
+pytestmark = pytest.mark.filterwarnings("ignore:label:DeprecationWarning")
+
 
 def stop():
     os.kill(os.getpid(), signal.SIGTERM)

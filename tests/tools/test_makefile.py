@@ -15,6 +15,8 @@ echo >> "$RECORD"
 """
 TARGETS = re.findall(r"^([a-z0-9-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
+
 
 @pytest.fixture
 def checkout(tmp_path):
