@@ -28,17 +28,17 @@ setup: ## Make .venv from requirements.lock (at once when it is up to date)
 	@$(PYTHON) -m tools.setup_environment
 
 demo: setup ## Run the digits end to end, serve the pushed model and ask it
-	$(BIN)/python -m tools.demo
+	$(BIN)/python -m darkroom.tools.demo
 
 run: setup ## Run the pipeline on CONFIG (configs/digits.yaml)
 	$(BIN)/python pipeline.py --config "$(CONFIG)"
 
 serve: setup ## Serve models/digits on PORT (REST, 8501) and GRPC_PORT (8500)
-	$(BIN)/python -m serving.model_server --model_name=digits \
+	$(BIN)/python -m darkroom.serving.model_server --model_name=digits \
 		--model_base_path="$(CURDIR)/models/digits" --rest_api_port=$(PORT) --port=$(GRPC_PORT)
 
 data: setup ## Write the digits out as PNG files and labels.csv
-	$(BIN)/python -m samples.digits
+	$(BIN)/python -m darkroom.samples.digits
 
 test: setup ## Run every test, with coverage of the rooms
 	@mkdir -p .coverage
@@ -53,6 +53,7 @@ e2e: setup ## Run the end-to-end tests only
 lint: setup ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@mkdir -p .mypy_cache/root && ln -sfn ../.. .mypy_cache/root/darkroom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
@@ -69,10 +70,10 @@ soak: setup ## Ten minutes of mixed load while models change
 bench: bench-transfer bench-serving ## Run the benchmarks
 
 bench-serving: setup ## Compare the model server with the model alone and with Flask on the same SavedModel
-	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.serving
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m darkroom.benchmarks.serving
 
 bench-transfer: setup ## Compare shipped weights with random ones on the digits
-	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m benchmarks.transfer
+	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m darkroom.benchmarks.transfer
 
 image: ## Build the container image IMAGE (darkroom:latest), on BASE_IMAGE
 	@$(PYTHON) -m tools.image build --image "$(IMAGE)" --base "$(BASE_IMAGE)"
@@ -84,14 +85,14 @@ image-test: ## Run the tests that start no pipeline inside IMAGE, with the newer
 	@$(PYTHON) -m tools.image test --image "$(IMAGE)" --base "$(BASE_IMAGE)"
 
 kubeflow-local: data image ## Run CONFIG in local containers of IMAGE, one a step
-	$(BIN)/python -m kubeflow.local --config "$(CONFIG)" --image "$(IMAGE)" \
+	$(BIN)/python -m darkroom.kubeflow.local --config "$(CONFIG)" --image "$(IMAGE)" \
 		--set "push.destination=models/$$(basename "$(CONFIG)" | sed 's/\.[^.]*$$//')-containers"
 
 kubeflow-test: setup image ## Run the tests that run pipelines in local containers of IMAGE
 	DARKROOM_IMAGE="$(IMAGE)" $(BIN)/python -m pytest tests/containers
 
 kubeflow-compile: setup ## Compile CONFIG for Kubeflow Pipelines, with IMAGE and ROOT
-	$(BIN)/python -m kubeflow.compile --config "$(CONFIG)" --image "$(IMAGE)" --root "$(ROOT)"
+	$(BIN)/python -m darkroom.kubeflow.compile --config "$(CONFIG)" --image "$(IMAGE)" --root "$(ROOT)"
 
 lock: setup ## Resolve pyproject.toml into requirements.lock (UPGRADE=--upgrade: newest)
 	UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet --universal \

@@ -19,20 +19,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from components.cache_key import complete_key
-from components.errors import ComponentError
-from components.image_example_gen.check import check
-from components.image_example_gen.fingerprint import fingerprint
-from components.object_store import is_uri
-from components.served import served_version
-from components.source import SourceTree
-from config import ConfigError, Recipe, load_recipe
-from runner.disk import Disk, explain_full_disk
-from runner.failure import FailedRun, FailurePage
-from runner.interpreter import importing, leave
-from runner.interruption import interruptible, is_interrupted
-from runner.output import logged_to
-from runner.session import (
+from darkroom.components.cache_key import complete_key
+from darkroom.components.errors import ComponentError
+from darkroom.components.image_example_gen.check import check
+from darkroom.components.image_example_gen.fingerprint import fingerprint
+from darkroom.components.source import SourceTree
+from darkroom.recipe import ConfigError, Recipe, load_recipe
+from darkroom.runner.disk import Disk, explain_full_disk
+from darkroom.runner.failure import FailedRun, FailurePage
+from darkroom.runner.interpreter import importing, leave
+from darkroom.runner.interruption import interruptible, is_interrupted
+from darkroom.runner.output import logged_to
+from darkroom.runner.session import (
     RunError,
     RunPlace,
     RunSession,
@@ -41,16 +39,19 @@ from runner.session import (
     exit_code,
     open_place,
 )
-from runner.terminal import Terminal
-from trainer.errors import WeightsError
-from trainer.weights_check import check_weights
+from darkroom.runner.terminal import Terminal
+from darkroom.storage.errors import StorageError
+from darkroom.storage.object_store import is_uri
+from darkroom.storage.served import served_version
+from darkroom.trainer.errors import WeightsError
+from darkroom.trainer.weights_check import check_weights
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
     from tfx.orchestration.pipeline import Pipeline
     from tfx.types.channel import BaseChannel
 
-    from runner.local import Explain
+    from darkroom.runner.local import Explain
 
 CONFIG_VARIABLE = "DARKROOM_CONFIG"
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs" / "digits.yaml"
@@ -135,9 +136,9 @@ def _validate_data(recipe: Recipe, state: InputState) -> _Data:
     from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
     from tfx.components.statistics_gen.component import StatisticsGen
 
-    from components.data_gate.component import DataGate
-    from components.image_example_gen.component import ImageExampleGen
-    from components.validation import image_stats_options
+    from darkroom.components.data_gate.component import DataGate
+    from darkroom.components.image_example_gen.component import ImageExampleGen
+    from darkroom.components.validation import image_stats_options
 
     ingest = ImageExampleGen(recipe.data, state.data)
     examples = ingest.outputs["examples"]
@@ -172,7 +173,7 @@ def _train(recipe: Recipe, data: _Data) -> _Trained:
     transform = Transform(
         data.examples,
         data.schema,
-        preprocessing_fn="transform.preprocessing.preprocessing_fn",
+        preprocessing_fn="darkroom.transform.preprocessing.preprocessing_fn",
         custom_config={"transform": section},
         # They would count and sample every image's bytes, before and after.
         disable_statistics=True,
@@ -182,7 +183,7 @@ def _train(recipe: Recipe, data: _Data) -> _Trained:
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=data.schema,
-        run_fn="trainer.run.run_fn",
+        run_fn="darkroom.trainer.run.run_fn",
         train_args=trainer_pb2.TrainArgs(splits=["train"]),
         eval_args=trainer_pb2.EvalArgs(splits=["eval"]),
         custom_config={"trainer": recipe.trainer.model_dump(mode="json"), "transform": section},
@@ -198,11 +199,11 @@ def _train(recipe: Recipe, data: _Data) -> _Trained:
 def _judge_and_push(
     recipe: Recipe, state: InputState, data: _Data, trained: _Trained
 ) -> list["BaseNode"]:
-    from components.baseline_model.component import BaselineModel
-    from components.evaluator.component import Evaluator
-    from components.pusher.component import Pusher
-    from components.run_report.component import RunReport
-    from components.serving_check.component import ServingCheck
+    from darkroom.components.baseline_model.component import BaselineModel
+    from darkroom.components.evaluator.component import Evaluator
+    from darkroom.components.pusher.component import Pusher
+    from darkroom.components.run_report.component import RunReport
+    from darkroom.components.serving_check.component import ServingCheck
 
     baseline = BaselineModel(recipe.push.destination, state.served)
     evaluator = Evaluator(
@@ -247,7 +248,8 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
         The summary (`runner/summary.py`), or None where TFX's command only looked at the DAG.
 
     Raises:
-        ComponentError: The data or the push destination cannot be used; nothing was written.
+        ComponentError: The data cannot be used; nothing was written.
+        StorageError: The place of the data or of the models cannot be used; likewise.
         ConfigError: The weights to start from cannot be had; nothing was written.
         KeyboardInterrupt: The process was told to stop before the run began.
         RunError: The run cannot be started, or its summary cannot be written.
@@ -302,7 +304,7 @@ def failure_page(recipe: Mapping[str, Any]) -> FailurePage:
 
     def make(failed: FailedRun) -> str:
         # Imports TFX, which is here already where a node has run.
-        from components.run_report.failure import render_failure
+        from darkroom.components.run_report.failure import render_failure
 
         return render_failure(failed, recipe["name"], json.dumps(recipe))
 
@@ -338,7 +340,7 @@ def _run_nodes(
     with importing():
         from absl import logging as absl_logging
 
-        from runner.local import ProgressRunner
+        from darkroom.runner.local import ProgressRunner
 
     # Without it TFX's lines in the log have no time.
     absl_logging.use_absl_handler()
@@ -357,7 +359,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with interruptible():
             summary = run(load_recipe(Path(config_path)), config_path, options.verbose)
-    except (ConfigError, ComponentError) as error:
+    except (ConfigError, ComponentError, StorageError) as error:
         return _refuse(error, options.verbose, EXIT_BAD_CONFIG)
     except (RunError, OSError) as error:
         return _refuse(error, options.verbose, EXIT_FAILED)

@@ -1,4 +1,4 @@
-"""What the shipped weights are worth: `python -m benchmarks.transfer`.
+"""What the shipped weights are worth: `python -m darkroom.benchmarks.transfer`.
 
 Trains the digits recipe on all images and on 10 a class, each from the letter-pretrained weights,
 with these frozen (only the head learns), and from random weights, with the same number of epochs.
@@ -20,13 +20,13 @@ import tensorflow as tf
 from rich.console import Console
 from rich.table import Table
 
-from config import load_recipe
-from samples.digits import encode_png, select_digits
-from trainer.config import TrainerConfig
-from trainer.engines import keras_engine
-from trainer.input import eval_batches, train_batches
-from trainer.model import build_model
-from transform.images import decode_images
+from darkroom.recipe import load_recipe
+from darkroom.samples.digits import encode_png, select_digits
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.engines import keras_engine
+from darkroom.trainer.input import eval_batches, train_batches
+from darkroom.trainer.model import build_model
+from darkroom.transform.images import decode_images
 
 CLASSES = 10
 SIZE = 64
@@ -163,7 +163,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], seeds: int, few_seeds: int) -
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints the table, and writes it as JSON when asked to."""
-    parser = argparse.ArgumentParser(prog="benchmarks.transfer", description=__doc__)
+    parser = argparse.ArgumentParser(prog="darkroom.benchmarks.transfer", description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("configs/digits.yaml"))
     parser.add_argument("--seeds", type=int, default=1, help="trainings on all images")
     parser.add_argument("--few-seeds", type=int, default=3, help="trainings on 10 a class")

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from components.fingerprint import digest_file
-from components.source import SourceTree
+from darkroom.components.source import SourceTree
+from darkroom.storage.fingerprint import digest_file
 
 if TYPE_CHECKING:
     from tfx.dsl.components.base.base_component import BaseComponent

@@ -8,7 +8,7 @@ from pathlib import Path
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from transform import features
+from darkroom.transform import features
 
 
 @dataclass(frozen=True)

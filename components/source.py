@@ -8,23 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from components.fingerprint import digest_files
+from darkroom.storage.fingerprint import digest_files
 
+PACKAGE: Final = "darkroom"
 ROOT: Final = Path(__file__).resolve().parent.parent
-"""The folder that holds the rooms: of the checkout, or of the installed package."""
-ROOMS: Final = frozenset(
-    (
-        "components",
-        "config",
-        "kubeflow",
-        "pipeline",
-        "runner",
-        "serving",
-        "trainer",
-        "transform",
-    )
-)
-"""What is ours: where the package is installed, all libraries lie beside it."""
+"""The package's folder: the checkout, or where it is installed."""
 
 
 class _Module(NamedTuple):
@@ -36,7 +24,7 @@ class SourceTree:
     """The project's modules as their files are now; each is read once.
 
     Args:
-        root: The folder that holds the rooms.
+        root: The package's folder.
     """
 
     def __init__(self, root: Path = ROOT) -> None:
@@ -83,8 +71,9 @@ class SourceTree:
 
     def _read(self, name: str) -> _Module | None:
         """The module of that name; None where it is none, or not ours."""
-        parts = name.split(".")
-        if parts[0] not in ROOMS or not all(part.isidentifier() for part in parts):
+        package, *parts = name.split(".")
+        # The package itself only hands on what its rooms define.
+        if package != PACKAGE or not parts or not all(part.isidentifier() for part in parts):
             return None
         folder = self._root.joinpath(*parts)
         if (folder / "__init__.py").is_file():
@@ -108,7 +97,7 @@ class SourceTree:
                 yield from self._named(node.value)
 
     def _named(self, text: str) -> Iterator[str]:
-        """The module that a text names, itself or by something in it, as in `trainer.run.run_fn`.
+        """The module that a text names, itself or by something in it, such as a function.
 
         Without a dot a module's name is a word, such as config, and `config.json` is a file.
         """
@@ -131,8 +120,8 @@ def _own_files(package: Path) -> list[Path]:
 def _with_parents(name: str) -> list[str]:
     """Returns the packages that hold a module, from the top, and the module.
 
-    >>> _with_parents("serving.protos.generate")
-    ['serving', 'serving.protos', 'serving.protos.generate']
+    >>> _with_parents("darkroom.serving.protos")
+    ['darkroom', 'darkroom.serving', 'darkroom.serving.protos']
     """
     parts = name.split(".")
     return [".".join(parts[: end + 1]) for end in range(len(parts))]

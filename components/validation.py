@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ConfigDict, field_validator
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from transform.features import DESCRIPTORS, IMAGE, LABEL
+from darkroom.transform.features import DESCRIPTORS, IMAGE, LABEL
 
 if TYPE_CHECKING:
     import tensorflow_data_validation as tfdv

@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 from typing import Any, Final
 
-from config import ConfigError
+from darkroom.recipe import ConfigError
 
 DIRECT: Final = "DirectRunner"
 _PORTABLE: Final = ("FlinkRunner", "PortableRunner")

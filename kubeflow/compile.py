@@ -1,12 +1,13 @@
 """Compiles the DAG for Kubeflow Pipelines.
 
 Usage:
-    python -m kubeflow.compile --config configs/digits.yaml --image IMAGE --root URI --output FILE
+    python -m darkroom.kubeflow.compile --config configs/digits.yaml --image IMAGE --root URI \
+        --output FILE
 
 TFX compiles for Vertex. What is written here runs on open-source Kubeflow Pipelines as well, which
 takes schema version 2.1.0 only, and runs neither resolvers nor TFX's InfraValidator; the DAG has
-none. Each step's container starts `kubeflow.entrypoint` instead of TFX's own entrypoint, fields of
-the recipe are parameters of the pipeline, and resources are those of the recipe.
+none. Each step's container starts `darkroom.kubeflow.entrypoint` instead of TFX's own entrypoint,
+fields of the recipe are parameters of the pipeline, and resources are those of the recipe.
 """
 
 import argparse
@@ -20,27 +21,27 @@ from typing import Any, Final
 
 import yaml
 
-from config import ConfigError, Recipe, load_recipe
-from kubeflow.beam import check_beam_arguments
-from kubeflow.config import KubeflowConfig, StepConfig, to_task_name
-from kubeflow.distributed_step import JOB_FLAG
-from kubeflow.parameters import (
+from darkroom.kubeflow.beam import check_beam_arguments
+from darkroom.kubeflow.distributed_step import JOB_FLAG
+from darkroom.kubeflow.parameters import (
     DATA_FINGERPRINT,
     SERVED_VERSION,
     STATE_DESCRIPTIONS,
     RunParameter,
     list_parameters,
 )
-from kubeflow.pipeline_root import check_root
-from kubeflow.resources import (
+from darkroom.kubeflow.pipeline_root import check_root
+from darkroom.kubeflow.resources import (
     create_container_settings,
     create_kubernetes_settings,
     create_task_settings,
 )
-from kubeflow.values import has_place
-from pipeline import UNCACHED_NODES, InputState, create_pipeline, files_read
-from runner.interpreter import importing, leave, quiet
-from runner.summary import replace_text
+from darkroom.kubeflow.values import has_place
+from darkroom.pipeline import UNCACHED_NODES, InputState, create_pipeline, files_read
+from darkroom.recipe import ConfigError, Recipe, load_recipe
+from darkroom.recipe.kubeflow import KubeflowConfig, StepConfig, to_task_name
+from darkroom.runner.interpreter import importing, leave, quiet
+from darkroom.storage.whole_files import replace_text
 
 STATE_NODES: Final = {
     "ImageExampleGen": {"fingerprint": DATA_FINGERPRINT},
@@ -48,7 +49,7 @@ STATE_NODES: Final = {
 }
 """Nodes that read the world, and which of their properties say what it held."""
 
-ENTRYPOINT: Final = ["python", "-m", "kubeflow.entrypoint"]
+ENTRYPOINT: Final = ["python", "-m", "darkroom.kubeflow.entrypoint"]
 INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
 OUTPUTS_SPEC_FLAG: Final = "--outputs_spec"
 PLACES_FLAG: Final = "--recipe_places"

@@ -15,20 +15,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from components.errors import ComponentError
-from components.object_store import (
+from darkroom.components.errors import ComponentError
+from darkroom.kubeflow.executor_input import Artifacts, StepInput, write_step_output
+from darkroom.storage.object_store import (
     ObjectStoreError,
     download_folder,
     read_bytes,
     upload_folder,
     write_bytes,
 )
-from kubeflow.executor_input import Artifacts, StepInput, write_step_output
 
 if TYPE_CHECKING:
     from tfx.types.artifact import Artifact
 
-    from kubeflow.training_manifest import Launcher
+    from darkroom.kubeflow.training_manifest import Launcher
 
 WORKER_FLAG: Final = "--training_worker"
 JOB_FLAG: Final = "--training_job"
@@ -54,7 +54,7 @@ def launch(step: StepInput, settings: Mapping[str, Any], arguments: Sequence[str
         TrainingJobError: The job cannot be run, or failed.
         WorkerError: The chief left no answer.
     """
-    from kubeflow.training_job import build_training_job, run_training_job
+    from darkroom.kubeflow.training_job import build_training_job, run_training_job
 
     answer = answer_location(step)
     name = f"train-{hashlib.sha256(answer.encode()).hexdigest()[:24]}"
@@ -62,7 +62,7 @@ def launch(step: StepInput, settings: Mapping[str, Any], arguments: Sequence[str
         name,
         _read_launcher(),
         settings["image"],
-        ["python", "-m", "kubeflow.entrypoint", *arguments, WORKER_FLAG],
+        ["python", "-m", "darkroom.kubeflow.entrypoint", *arguments, WORKER_FLAG],
         settings["workers"],
         settings["step"],
     )
@@ -81,7 +81,7 @@ def launch(step: StepInput, settings: Mapping[str, Any], arguments: Sequence[str
 
 def _read_launcher() -> "Launcher":
     """Finds out which pod this is."""
-    from kubeflow.training_manifest import Launcher
+    from darkroom.kubeflow.training_manifest import Launcher
 
     pod, uid = (os.environ.get(variable, "") for variable in _POD_VARIABLES)
     try:
@@ -117,7 +117,7 @@ def run_as_worker(step: StepInput, work: Callable[[], None]) -> None:
     Raises:
         ObjectStoreError: Inputs cannot be fetched, or outputs not be stored.
     """
-    from trainer.distribution import CLUSTER_VARIABLE, read_cluster
+    from darkroom.trainer.distribution import CLUSTER_VARIABLE, read_cluster
 
     is_chief = read_cluster(os.environ.get(CLUSTER_VARIABLE)).is_chief
     with tempfile.TemporaryDirectory() as folder:

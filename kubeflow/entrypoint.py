@@ -1,9 +1,10 @@
 """The command of every step's container: runs a TFX executor on what Kubeflow tells it.
 
-Usage, written by `kubeflow.compile`:
-    python -m kubeflow.entrypoint --executor_class_path CLASS --json_serialized_invocation_args JSON
-        --json_serialized_inputs_spec_args JSON [--outputs_spec JSON] [--recipe_places JSON]
-        [--pipeline_root URI] [--training_job JSON | --training_worker] [arguments for Beam]
+Usage, written by `darkroom.kubeflow.compile`:
+    python -m darkroom.kubeflow.entrypoint --executor_class_path CLASS
+        --json_serialized_invocation_args JSON --json_serialized_inputs_spec_args JSON
+        [--outputs_spec JSON] [--recipe_places JSON] [--pipeline_root URI]
+        [--training_job JSON | --training_worker] [arguments for Beam]
 
 It takes the place of TFX's own entrypoint, which needs types that open-source Kubeflow does not
 send, and imports every component of TFX before each step.
@@ -24,23 +25,23 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NoReturn
 
-from components.errors import ComponentError
-from kubeflow.executor_input import (
+from darkroom.components.errors import ComponentError
+from darkroom.kubeflow.executor_input import (
     ExecutorInputError,
     StepInput,
     make_output_folders,
     read_step_input,
     write_step_output,
 )
-from kubeflow.light_imports import hidden, import_tfx_types, skip_component_package
-from runner.interpreter import importing, leave
-from trainer.errors import TrainerError
+from darkroom.kubeflow.light_imports import hidden, import_tfx_types, skip_component_package
+from darkroom.runner.interpreter import importing, leave
+from darkroom.storage.errors import StorageError
+from darkroom.trainer.errors import TrainerError
 
 _STARTED = time.monotonic()
-_OUR_LOGGERS = ("components", "darkroom", "kubeflow", "trainer")
-_NEED_ALL_COMPONENTS = ("components.evaluator.executor.Executor",)
+_NEED_ALL_COMPONENTS = ("darkroom.components.evaluator.executor.Executor",)
 """TFX 1.21 completes TensorFlow Model Analysis when it imports all of its components."""
-logger = logging.getLogger("kubeflow.entrypoint")
+logger = logging.getLogger("darkroom.kubeflow.entrypoint")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,14 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # As process 1 of a container, Python would not end on SIGTERM.
     signal.signal(signal.SIGTERM, _stop)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    for name in _OUR_LOGGERS:
-        logging.getLogger(name).setLevel(logging.INFO)
+    logging.getLogger("darkroom").setLevel(logging.INFO)
     try:
         if options.training_job:
             launch_step(options, sys.argv[1:] if arguments is None else arguments)
         else:
             run_step(options, beam_arguments)
-    except (ComponentError, TrainerError, ExecutorInputError) as error:
+    except (ComponentError, StorageError, TrainerError, ExecutorInputError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Exception as error:
@@ -98,7 +98,7 @@ def run_step(options: argparse.Namespace, beam_arguments: list[str]) -> None:
 
     started = time.monotonic()
     if options.training_worker:
-        from kubeflow.distributed_step import run_as_worker
+        from darkroom.kubeflow.distributed_step import run_as_worker
 
         run_as_worker(step, work)
     else:
@@ -114,7 +114,7 @@ def launch_step(options: argparse.Namespace, arguments: Sequence[str]) -> None:
         ExecutorInputError: Kubeflow's message does not fit the step.
         ComponentError: The job failed or cannot be run.
     """
-    from kubeflow.distributed_step import JOB_FLAG, launch
+    from darkroom.kubeflow.distributed_step import JOB_FLAG, launch
 
     at = list(arguments).index(JOB_FLAG)
     step = _read_step(options, is_local=True)
@@ -134,7 +134,7 @@ def _read_step(options: argparse.Namespace, is_local: bool) -> StepInput:
 def _works_elsewhere(beam_arguments: Sequence[str]) -> bool:
     if not beam_arguments:
         return False
-    from kubeflow.beam import is_remote
+    from darkroom.kubeflow.beam import is_remote
 
     return is_remote(beam_arguments)
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from kubeflow.light_imports import import_tfx_types
-from kubeflow.values import put_values
+import darkroom
+from darkroom.kubeflow.light_imports import import_tfx_types
+from darkroom.kubeflow.values import put_values
 
 if TYPE_CHECKING:
     from tfx.types.artifact import Artifact
@@ -225,10 +226,8 @@ def _find_class(name: str, type_: Mapping[str, str]) -> "type[Artifact]":
     standard = import_tfx_types()
     if module == "tfx" and hasattr(standard, class_name):
         return getattr(standard, class_name)
-    if module == "components":
-        import components
-
-        return getattr(components, class_name)
+    if module == "darkroom" and hasattr(darkroom, class_name):
+        return getattr(darkroom, class_name)
     raise ExecutorInputError(f"artifact {name!r} is of type {title!r}, which TFX does not know")
 
 

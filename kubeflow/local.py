@@ -1,11 +1,11 @@
 """Runs the compiled pipeline in local containers, one a step, through KFP's own DockerRunner.
 
 Usage:
-    python -m kubeflow.local --config configs/digits.yaml --image darkroom:latest
+    python -m darkroom.kubeflow.local --config configs/digits.yaml --image darkroom:latest
         [--set trainer.seed=3] [--gpus]
 
 The pipeline is compiled and driven within the image, which has the SDK that can run pipelines in
-containers (`kubeflow.local_driver`). Data and serving folder are mounted, and given as
+containers (`darkroom.kubeflow.local_driver`). Data and serving folder are mounted, and given as
 parameters of the run; the YAML stays as it is compiled. A run writes what a run of `pipeline.py`
 writes, below `runs_folder/<name>-containers`.
 
@@ -24,13 +24,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from components.errors import ComponentError
-from components.image_example_gen.check import check
-from config import ConfigError, Recipe, load_recipe
-from kubeflow.compile import check_recipe
-from kubeflow.parameters import override_recipe, read_assignments, run_arguments
-from runner.interpreter import leave
-from runner.session import RunError, open_place
+from darkroom.components.errors import ComponentError
+from darkroom.components.image_example_gen.check import check
+from darkroom.kubeflow.compile import check_recipe
+from darkroom.kubeflow.parameters import override_recipe, read_assignments, run_arguments
+from darkroom.recipe import ConfigError, Recipe, load_recipe
+from darkroom.runner.interpreter import leave
+from darkroom.runner.session import RunError, open_place
+from darkroom.storage.errors import StorageError
 
 STEP_LABEL: Final = "darkroom.step-of"
 """Label of the containers of all runs of a pipeline: the folder of the runs."""
@@ -210,7 +211,7 @@ def _drive(settings: Mapping[str, Any], socket: str) -> int:
         *("--volume", f"{socket}:{_SOCKET}"),
         *("--volume", f"{home}:{home}"),
         settings["image"],
-        *("python", "-m", "kubeflow.local_driver"),
+        *("python", "-m", "darkroom.kubeflow.local_driver"),
     ]
     driver = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
     # To the engine's client, which passes it on to the driver, and that stops the step that runs.
@@ -244,7 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         recipe = load_recipe(Path(options.config))
         recipe = override_recipe(recipe, read_assignments(options.set))
         return run(recipe, options.config, options.image, options.gpus)
-    except (ConfigError, ComponentError, EngineError) as error:
+    except (ConfigError, ComponentError, StorageError, EngineError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except (RunError, OSError) as error:

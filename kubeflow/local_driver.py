@@ -1,7 +1,7 @@
 """Compiles a recipe and drives the pipeline in containers of this machine; runs within the image.
 
-Usage, by `kubeflow.local`:
-    python -m kubeflow.local_driver < SETTINGS
+Usage, by `darkroom.kubeflow.local`:
+    python -m darkroom.kubeflow.local_driver < SETTINGS
 
 KFP runs the steps and says what it does in words only: its lines that begin and end a step are
 read, what the steps themselves print goes to a log file each.
@@ -20,15 +20,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from config import parse_recipe
-from kubeflow.config import NODES, to_task_name
-from kubeflow.executor_input import restore_artifacts
-from kubeflow.local import STEP_LABEL
-from pipeline import failure_page
-from runner.interpreter import leave
-from runner.nodes import NodeResult
-from runner.session import LOG_FILE, RunPlace, RunSession, captured, exit_code
-from runner.terminal import Terminal
+from darkroom.kubeflow.executor_input import restore_artifacts
+from darkroom.kubeflow.local import STEP_LABEL
+from darkroom.pipeline import failure_page
+from darkroom.recipe import parse_recipe
+from darkroom.recipe.kubeflow import NODES, to_task_name
+from darkroom.runner.interpreter import leave
+from darkroom.runner.nodes import NodeResult
+from darkroom.runner.session import LOG_FILE, RunPlace, RunSession, captured, exit_code
+from darkroom.runner.terminal import Terminal
 
 if TYPE_CHECKING:
     import docker
@@ -183,7 +183,7 @@ def drive(settings: Mapping[str, Any]) -> int:
 def _compile(settings: Mapping[str, Any], place: RunPlace) -> dict[str, Any]:
     """Writes the YAML file that Kubeflow would get, and returns its specification."""
     with captured(place, verbose=False):
-        from kubeflow.compile import compile_recipe
+        from darkroom.kubeflow.compile import compile_recipe
 
         recipe = parse_recipe(settings["facts"]["recipe"])
         compiled = compile_recipe(recipe, settings["image"], str(place.artifacts))

@@ -15,8 +15,8 @@ import docstring_parser
 import yaml
 from pydantic import BaseModel
 
-from config import ConfigError, Recipe, parse_recipe, read_yaml
-from kubeflow.values import put_value
+from darkroom.kubeflow.values import put_value
+from darkroom.recipe import ConfigError, Recipe, parse_recipe, read_yaml
 
 DATA_FINGERPRINT: Final = "data_fingerprint"
 SERVED_VERSION: Final = "served_version"

@@ -8,7 +8,7 @@ values are those that the SDK and its extension `kfp-kubernetes` write.
 from decimal import Decimal
 from typing import Any, Final
 
-from kubeflow.config import StepConfig, VolumeConfig
+from darkroom.recipe.kubeflow import StepConfig, VolumeConfig
 
 _CPU_UNITS: Final = {"m": Decimal("0.001"), "": Decimal(1)}
 _MEMORY_UNITS: Final = {

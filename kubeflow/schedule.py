@@ -1,10 +1,10 @@
 """Runs a recipe on open-source Kubeflow Pipelines again and again.
 
 Usage:
-    python -m kubeflow.schedule --host URL --config FILE --image IMAGE --root URI \
+    python -m darkroom.kubeflow.schedule --host URL --config FILE --image IMAGE --root URI \
         --name nightly --cron "0 0 3 * * *"
-    python -m kubeflow.schedule --host URL --config FILE --list
-    python -m kubeflow.schedule --host URL --config FILE --name nightly --delete
+    python -m darkroom.kubeflow.schedule --host URL --config FILE --list
+    python -m darkroom.kubeflow.schedule --host URL --config FILE --name nightly --delete
 
 A schedule is known by its name within the experiment. Kubeflow cannot change one: a new one is made
 and then the old one deleted, so that no time is missed. What a stopped update left behind, the next
@@ -23,12 +23,11 @@ from typing import Any, Final
 
 import kfp_server_api.models as models
 
-from config import ConfigError, load_recipe
-from kubeflow.parameters import DATA_FINGERPRINT, SERVED_VERSION, run_arguments
-from kubeflow.server.api import Api, Job
-from kubeflow.server.cron import check_cron, read_interval
-from kubeflow.server.rest import PATIENCE, Patience
-from kubeflow.server.submission import (
+from darkroom.kubeflow.parameters import DATA_FINGERPRINT, SERVED_VERSION, run_arguments
+from darkroom.kubeflow.server.api import Api, Job
+from darkroom.kubeflow.server.cron import check_cron, read_interval
+from darkroom.kubeflow.server.rest import PATIENCE, Patience
+from darkroom.kubeflow.server.submission import (
     add_job_options,
     connect,
     create_parser,
@@ -37,7 +36,8 @@ from kubeflow.server.submission import (
     run_command,
     say,
 )
-from runner.interpreter import leave
+from darkroom.recipe import ConfigError, load_recipe
+from darkroom.runner.interpreter import leave
 
 _MOST_CONCURRENT: Final = 10
 """The server takes no more."""

@@ -1,7 +1,7 @@
 """Submits a recipe to open-source Kubeflow Pipelines.
 
 Usage:
-    python -m kubeflow.submit --host https://kubeflow.example.com/pipeline \
+    python -m darkroom.kubeflow.submit --host https://kubeflow.example.com/pipeline \
         --config configs/digits.yaml --image IMAGE --root s3://bucket/digits --wait
 
 Exit codes: 0 submitted, or with --wait pushed, unchanged, or succeeded where it cannot be found out
@@ -16,14 +16,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from components.errors import ComponentError
-from config import Recipe
-from kubeflow.config import NODES, to_task_name
-from kubeflow.parameters import DATA_FINGERPRINT, SERVED_VERSION, run_arguments
-from kubeflow.server.access import ApiError
-from kubeflow.server.api import Api
-from kubeflow.server.rest import PATIENCE, Patience
-from kubeflow.server.submission import (
+from darkroom.components.errors import ComponentError
+from darkroom.kubeflow.parameters import DATA_FINGERPRINT, SERVED_VERSION, run_arguments
+from darkroom.kubeflow.server.access import ApiError
+from darkroom.kubeflow.server.api import Api
+from darkroom.kubeflow.server.rest import PATIENCE, Patience
+from darkroom.kubeflow.server.submission import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     Plan,
@@ -36,9 +34,12 @@ from kubeflow.server.submission import (
     run_command,
     say,
 )
-from kubeflow.server.watch import Outcome, watch_run
-from runner.interpreter import leave, quiet
-from runner.session import exit_code
+from darkroom.kubeflow.server.watch import Outcome, watch_run
+from darkroom.recipe import Recipe
+from darkroom.recipe.kubeflow import NODES, to_task_name
+from darkroom.runner.interpreter import leave, quiet
+from darkroom.runner.session import exit_code
+from darkroom.storage.errors import StorageError
 
 POLL_SECONDS: Final = 5.0
 
@@ -123,13 +124,13 @@ def read_state(recipe: Recipe) -> State:
 
 
 def _fingerprint(recipe: Recipe) -> str:
-    from components.image_example_gen.fingerprint import fingerprint
+    from darkroom.components.image_example_gen.fingerprint import fingerprint
 
     return fingerprint(recipe.data)
 
 
 def _read_served(recipe: Recipe) -> str:
-    from components.served import served_version
+    from darkroom.storage.served import served_version
 
     return served_version(recipe.push.destination)
 
@@ -143,7 +144,7 @@ def _try(location: str, read: Callable[[], str]) -> tuple[str, str]:
             return "", "no such folder here"
     try:
         return read(), ""
-    except (ComponentError, OSError) as error:
+    except (ComponentError, StorageError, OSError) as error:
         return "", " ".join(str(error).split())
 
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 import kubernetes
 import urllib3
 
-from components.errors import ComponentError
-from kubeflow.training_manifest import (
+from darkroom.components.errors import ComponentError
+from darkroom.kubeflow.training_manifest import (
     CONTENT_ANNOTATION,
     GROUP,
     KINDS,
@@ -22,7 +22,7 @@ from kubeflow.training_manifest import (
     Launcher,
     build_training_job,
 )
-from kubeflow.training_status import (
+from darkroom.kubeflow.training_status import (
     STUCK_REASONS,
     end_of,
     find_obstacle,

@@ -88,8 +88,8 @@ def build_training_job(
         image: Container image of every worker.
         command: Program and arguments.
         workers: Number of pods, at least 2.
-        step: What each pod gets: the fields of `kubeflow.config.StepConfig` as plain data, and
-            `image_pull_secrets`, a list of names. Missing ones are not set.
+        step: What each pod gets: the fields of `darkroom.recipe.kubeflow.StepConfig` as plain
+            data, and `image_pull_secrets`, a list of names. Missing ones are not set.
         kind: Kind of job.
 
     Returns:

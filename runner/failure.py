@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runner.nodes import NodeResult
+from darkroom.runner.nodes import NodeResult
 
 LOG_LINES = 60
 _LOG_BYTES = 64 * 1024

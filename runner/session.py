@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runner.failure import FailedRun, FailurePage, read_tail
-from runner.interruption import uninterrupted
-from runner.nodes import NodeResult
-from runner.output import logged_to, progress_to
-from runner.summary import (
+from darkroom.runner.failure import FailedRun, FailurePage, read_tail
+from darkroom.runner.interruption import uninterrupted
+from darkroom.runner.nodes import NodeResult
+from darkroom.runner.output import logged_to, progress_to
+from darkroom.runner.summary import (
     REPORT_FILE,
     SUMMARY_FILE,
     copy_report,
-    replace_text,
     summarize,
     write_summary,
 )
-from runner.terminal import ProgressHandler, Terminal
+from darkroom.runner.terminal import ProgressHandler, Terminal
+from darkroom.storage.whole_files import replace_text
 
 LOG_FILE = "run.log"
 _LOCK_FILE = ".lock"

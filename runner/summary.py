@@ -14,12 +14,12 @@ Schema:
 """
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from runner.nodes import NodeResult
+from darkroom.runner.nodes import NodeResult
+from darkroom.storage.whole_files import replace_text
 
 SUMMARY_FILE = "summary.json"
 REPORT_FILE = "report.html"
@@ -81,20 +81,6 @@ def write_summary(folder: Path, summary: dict[str, Any]) -> Path:
     link.symlink_to(folder.name)
     link.replace(latest)
     return path
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file beside its place and renames it, so that no reader sees half of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def copy_report(folder: Path, results: Sequence[NodeResult]) -> Path | None:

@@ -1,7 +1,7 @@
 """Writes scikit-learn's 1,797 handwritten digits as PNG files with a CSV of labels.
 
-Use: `python -m samples.digits --output data/digits`. The same command always writes the same
-bytes; a folder that already holds them is left alone.
+Use: `python -m darkroom.samples.digits --output data/digits`. The same command always
+writes the same bytes; a folder that already holds them is left alone.
 
 Column `source`: the set was written by 13 people and keeps the order in which it was collected,
 but not who wrote what. So it is cut into 13 blocks of neighbours, `block_01` to `block_13`, a
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from samples.folder import FolderError, write_folder
+from darkroom.samples.folder import FolderError, write_folder
 
 Layout = Literal["csv", "folders"]
 
@@ -101,7 +101,9 @@ def is_sample_path(path: str) -> bool:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="samples.digits", description="Write the digits.")
+    parser = argparse.ArgumentParser(
+        prog="darkroom.samples.digits", description="Write the digits."
+    )
     parser.add_argument("--output", type=Path, default=Path("data/digits"), help="folder to write")
     parser.add_argument("--layout", choices=get_args(Layout), default="csv")
     parser.add_argument("--per-class", type=int, metavar="N", help="only N images of each class")

@@ -22,9 +22,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from transform import features
-from transform.config import TransformConfig
-from transform.images import decode_images
+from darkroom.transform import features
+from darkroom.transform.config import TransformConfig
+from darkroom.transform.images import decode_images
 
 EMBEDDING_LAYER = "embedding"
 """Name of the layer whose output, float32 [N, D], the signature `embed` returns."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.artifact import Artifact
 
-from transform import features
+from darkroom.transform import features
 
 
 def make_artifact(kind: type[Artifact], folder: Path) -> Artifact:

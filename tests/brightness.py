@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import tensorflow_transform as tft
 
-from serving.signatures import export, read_classes
-from tests.images import encode
-from tests.transform_graphs import build_transform_output
-from transform.config import TransformConfig
+from darkroom.serving.signatures import export, read_classes
+from darkroom.tests.images import encode
+from darkroom.tests.transform_graphs import build_transform_output
+from darkroom.transform.config import TransformConfig
 
 CONFIG = TransformConfig(image_height=32, image_width=32)
 LABELS = ("dark", "bright", "dark", "bright", "dark", "dark")

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from config import parse_recipe
-from pipeline import InputState, create_pipeline
+from darkroom.pipeline import InputState, create_pipeline
+from darkroom.recipe import parse_recipe
 
 Keys = dict[str, dict[str, str]]
 
@@ -34,7 +34,8 @@ def main(recipes: Path, edited: Path) -> None:
     contents = json.loads(recipes.read_text())
     found = {"": read_keys(contents)}
     for name in json.loads(edited.read_text()):
-        path = Path(name)
+        code = Path("darkroom", name)
+        path = code if code.exists() else Path(name)
         before = path.read_bytes()
         path.write_bytes(before + b"\n# edited\n")
         found[name] = read_keys(contents)

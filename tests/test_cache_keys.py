@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace import Workspace
+from darkroom.tests.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("components", "kubeflow", "runner", "serving", "trainer", "transform")
+ROOMS = ("components", "kubeflow", "recipe", "runner", "serving", "storage", "trainer", "transform")
 INGEST = "components/image_example_gen"
 LETTERS = "trainer/weights/letters_mobilenet_v2_035_64.weights.h5"
-STORE = "components/object_store/store.py"
+STORE = "storage/object_store/store.py"
 FEATURES = "transform/features.py"
 IMAGES = "components/example_images.py"
 
@@ -25,7 +25,6 @@ CHANGES = {
         f"{INGEST}/split.py",
         STORE,
         FEATURES,
-        "components/artifacts.py",
         "components/__init__.py",
     ),
     "ImportSchemaGen": ("schema.pbtxt",),
@@ -45,14 +44,14 @@ CHANGES = {
     ),
     "BaselineModel": (
         "components/baseline_model/executor.py",
-        "components/served.py",
-        "components/serving_folder.py",
+        "storage/served.py",
+        "storage/serving_folder.py",
         STORE,
     ),
     "Evaluator": (
         "components/evaluator/results.py",
         "components/evaluator/executor.py",
-        "components/fingerprint.py",
+        "storage/fingerprint.py",
         "transform/images.py",
         IMAGES,
     ),
@@ -73,10 +72,8 @@ KEEPS = {
     "ImportSchemaGen": ("mine.weights.h5",),
     "ExampleValidator": ("components/data_gate/gate.py",),
     "DataGate": (f"{INGEST}/images.py", STORE, "transform/images.py"),
-    "Transform": ("trainer/augmentation.py", "components/fingerprint.py"),
+    "Transform": ("trainer/augmentation.py", "storage/fingerprint.py"),
     "Trainer": (
-        "trainer/pretraining/train.py",
-        "trainer/pretraining/__init__.py",
         "transform/preprocessing.py",
         "serving/model_server/server.py",
         "serving/client/__init__.py",
@@ -88,7 +85,13 @@ KEEPS = {
     "ServingCheck": ("serving/deploy/compose.yaml", "serving/signatures.py", "trainer/run.py"),
 }
 """Node to files that it might be thought to depend on."""
-NOBODYS = ("pipeline.py", "config.py", "runner/local.py", "kubeflow/entrypoint.py")
+NOBODYS = (
+    "__init__.py",
+    "pipeline.py",
+    "recipe/recipe.py",
+    "runner/local.py",
+    "kubeflow/entrypoint.py",
+)
 EDITED = sorted({LETTERS, *NOBODYS, *sum([*CHANGES.values(), *KEEPS.values()], ())})
 
 
@@ -96,10 +99,12 @@ EDITED = sorted({LETTERS, *NOBODYS, *sum([*CHANGES.values(), *KEEPS.values()], (
 def tree(tmp_path_factory):
     """A copy of the code, with a recipe's own files in it."""
     folder = tmp_path_factory.mktemp("tree")
+    ignored = shutil.ignore_patterns("__pycache__")
     for room in ROOMS:
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("config.py", "pipeline.py", "tests/cache_keys.py"):
-        shutil.copy(ROOT / name, folder)
+        shutil.copytree(ROOT / room, folder / "darkroom" / room, ignore=ignored)
+    for name in ("__init__.py", "pipeline.py"):
+        shutil.copy(ROOT / name, folder / "darkroom")
+    shutil.copy(ROOT / "tests" / "cache_keys.py", folder)
     shutil.copy(ROOT / LETTERS, folder / "mine.weights.h5")
     (folder / "schema.pbtxt").write_text('feature { name: "label" type: BYTES }\n')
     return folder
@@ -138,7 +143,7 @@ def test_what_a_node_does_not_depend_on_is_not(keys, node):
 
 
 def test_every_node_that_may_come_from_the_cache_is_looked_at(keys):
-    from pipeline import UNCACHED_NODES
+    from darkroom.pipeline import UNCACHED_NODES
 
     assert set(keys[""]["own"]) == {*KEEPS, *UNCACHED_NODES}
 

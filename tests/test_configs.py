@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from config import ConfigError, Recipe, load_recipe, parse_recipe
+from darkroom.recipe import ConfigError, Recipe, load_recipe, parse_recipe
 
 CLUSTER = "digits-kubeflow.yaml"
 RECIPES = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"))

@@ -9,8 +9,8 @@ import h5py
 import pytest
 import yaml
 
-import pipeline
-from tests.workspace import Workspace
+from darkroom import pipeline
+from darkroom.tests.workspace import Workspace
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
-import pipeline
-from config import ConfigError, load_recipe, read_yaml
-from kubeflow.compile import main as compile_main
-from tests.workspace import Workspace
+from darkroom import pipeline
+from darkroom.kubeflow.compile import main as compile_main
+from darkroom.recipe import ConfigError, load_recipe, read_yaml
+from darkroom.tests.workspace import Workspace
 
 
 @pytest.mark.parametrize(

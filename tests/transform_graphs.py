@@ -8,9 +8,9 @@ import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
 from tensorflow_transform.tf_metadata import dataset_metadata, metadata_io, schema_utils
 
-from transform import features
-from transform.config import TransformConfig
-from transform.preprocessing import preprocessing_fn
+from darkroom.transform import features
+from darkroom.transform.config import TransformConfig
+from darkroom.transform.preprocessing import preprocessing_fn
 
 RAW_SPECIFICATION = {
     features.IMAGE: tf.io.FixedLenFeature([], tf.string),

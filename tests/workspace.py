@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from config import Recipe, parse_recipe
-from samples.digits import is_sample_path, sample_files
-from samples.folder import write_folder
+from darkroom.recipe import Recipe, parse_recipe
+from darkroom.samples.digits import is_sample_path, sample_files
+from darkroom.samples.folder import write_folder
 
 PER_CLASS = 24
 

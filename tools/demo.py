@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from config import load_recipe
-from runner.summary import SUMMARY_FILE, replace_text
-from serving.client import GrpcClient, Prediction, RestClient
+from darkroom.recipe import load_recipe
+from darkroom.runner.summary import SUMMARY_FILE
+from darkroom.serving.client import GrpcClient, Prediction, RestClient
+from darkroom.storage.whole_files import replace_text
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPE = Path("configs/digits.yaml")
@@ -24,7 +25,7 @@ STOP_SECONDS = 30.0
 def main() -> int:
     """Runs the demonstration in the project's folder; returns the exit code."""
     started = time.perf_counter()
-    _run("samples.digits", "--output", "data/digits")
+    _run("darkroom.samples.digits", "--output", "data/digits")
     code = subprocess.run([sys.executable, "pipeline.py", "--config", str(RECIPE)], cwd=ROOT)
     if code.returncode:
         return code.returncode
@@ -59,7 +60,7 @@ def serve(model_base_path: Path, model_name: str) -> Iterator[dict[str, int]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         log, port_file = Path(folder) / "server.log", Path(folder) / "ports.json"
-        command = [sys.executable, "-m", "serving.model_server", "--host=127.0.0.1"]
+        command = [sys.executable, "-m", "darkroom.serving.model_server", "--host=127.0.0.1"]
         command += ["--port=0", "--rest_api_port=0", f"--port_file={port_file}"]
         command += [f"--model_name={model_name}", f"--model_base_path={model_base_path}"]
         with log.open("w") as output:

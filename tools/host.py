@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tools.columns import COLUMNS, Host, Interpreter, dotted
+from .columns import COLUMNS, Host, Interpreter, dotted
 
 PROBE = """
 import json, os, platform, sys, sysconfig

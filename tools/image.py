@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tools.engine import Engine, EngineError, NoEngineError, answer, find_engine
+from .engine import Engine, EngineError, NoEngineError, answer, find_engine
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = ROOT / "kubeflow" / "Dockerfile"

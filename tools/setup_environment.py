@@ -19,8 +19,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.columns import Choice, SetupError, choose, dotted
-from tools.host import look_at_host, probe
+from .columns import Choice, SetupError, choose, dotted
+from .host import look_at_host, probe
 
 LOCK = "requirements.lock"
 BOOTSTRAP = "requirements-bootstrap.txt"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from trainer.config import AugmentationConfig
+from darkroom.trainer.config import AugmentationConfig
 
 _MAX_LEVEL = 255.0
 

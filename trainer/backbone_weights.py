@@ -2,10 +2,10 @@
 
 import keras
 
-from trainer.backbones import BACKBONES
-from trainer.config import TrainerConfig
-from trainer.errors import WeightsError
-from trainer.weights_file import check_weights_file
+from darkroom.trainer.backbones import BACKBONES
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.errors import WeightsError
+from darkroom.trainer.weights_file import check_weights_file
 
 
 def load_backbone_weights(backbone: keras.Model, config: TrainerConfig) -> None:

@@ -50,4 +50,4 @@ LETTERS_BACKBONE: Final = "mobilenet_v2"
 LETTERS_ALPHA: Final = 0.35
 """Its width multiplier."""
 LETTERS_FILE: Final = Path(__file__).parent / "weights" / "letters_mobilenet_v2_035_64.weights.h5"
-"""Weights learned from rendered letters by `python -m trainer.pretraining`."""
+"""Weights learned from rendered letters by `python -m darkroom.tools.pretraining`."""

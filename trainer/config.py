@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from trainer.backbones import BACKBONES, LETTERS_ALPHA, LETTERS_BACKBONE, LETTERS_FILE
+from darkroom.trainer.backbones import BACKBONES, LETTERS_ALPHA, LETTERS_BACKBONE, LETTERS_FILE
 
 WEIGHTS_SUFFIX = ".weights.h5"
 """What a file of backbone weights ends in; Keras refuses any other name."""
@@ -54,7 +54,7 @@ class TrainerConfig(BaseModel):
     """What is trained, from which weights, and for how long.
 
     Args:
-        backbone: A name of `trainer.backbones.BACKBONES`.
+        backbone: A name of `darkroom.trainer.backbones.BACKBONES`.
         alpha: Width multiplier of the MobileNets; 1 for every other backbone.
         weights: `imagenet` (Keras downloads them once), `letters` (shipped, for mobilenet_v2 with
             alpha 0.35), `none` (random), or the path of a `.weights.h5` file of this backbone.

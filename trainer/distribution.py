@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from trainer.config import TrainerConfig
-from trainer.deadline import ending_after
-from trainer.errors import DistributionError
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.deadline import ending_after
+from darkroom.trainer.errors import DistributionError
 
 PROGRESS = logging.getLogger("darkroom.progress")
 CLUSTER_VARIABLE = "TF_CONFIG"

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from trainer.augmentation import augment_batches
-from trainer.config import TrainerConfig
-from trainer.errors import InputError
-from transform.features import IMAGE_XF, LABEL_XF
+from darkroom.trainer.augmentation import augment_batches
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.errors import InputError
+from darkroom.transform.features import IMAGE_XF, LABEL_XF
 
 _FEATURES = {
     IMAGE_XF: tf.io.FixedLenFeature([], tf.string),

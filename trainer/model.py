@@ -2,11 +2,11 @@
 
 import keras
 
-from trainer.backbone_weights import load_backbone_weights
-from trainer.backbones import BACKBONES
-from trainer.batch_norm import fuse_batch_norm, set_batch_norm_momentum
-from trainer.config import TrainerConfig
-from trainer.errors import TrainerError
+from darkroom.trainer.backbone_weights import load_backbone_weights
+from darkroom.trainer.backbones import BACKBONES
+from darkroom.trainer.batch_norm import fuse_batch_norm, set_batch_norm_momentum
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.errors import TrainerError
 
 EMBEDDING = "embedding"
 """Name of the layer whose output, float32 [N, D], describes an image for similarity search."""

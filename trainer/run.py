@@ -1,4 +1,4 @@
-"""The function that TFX's Trainer calls: `trainer.run.run_fn`."""
+"""The function that TFX's Trainer calls: `darkroom.trainer.run.run_fn`."""
 
 import json
 import os
@@ -8,15 +8,15 @@ from typing import Any
 import keras
 import tensorflow_transform as tft
 
-from serving.signatures import export
-from trainer.config import TrainerConfig
-from trainer.distribution import CLUSTER_VARIABLE, create_strategy, divide, read_cluster
-from trainer.engines import keras_engine
-from trainer.errors import TrainerError
-from trainer.input import eval_batches, read_examples, read_image_shape, train_batches
-from trainer.model import build_model
-from transform.config import TransformConfig
-from transform.features import LABEL_VOCABULARY
+from darkroom.serving.signatures import export
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.distribution import CLUSTER_VARIABLE, create_strategy, divide, read_cluster
+from darkroom.trainer.engines import keras_engine
+from darkroom.trainer.errors import TrainerError
+from darkroom.trainer.input import eval_batches, read_examples, read_image_shape, train_batches
+from darkroom.trainer.model import build_model
+from darkroom.transform.config import TransformConfig
+from darkroom.transform.features import LABEL_VOCABULARY
 
 HISTORY_FILE = "history.json"
 """Name of the record of the training, in the folder of the `model_run` artifact."""

@@ -3,8 +3,8 @@
 Nothing here imports Keras before it has to: a file that is missing is told at once.
 """
 
-from trainer.config import TrainerConfig
-from trainer.weights_file import check_weights_file
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.weights_file import check_weights_file
 
 
 def check_weights(config: TrainerConfig, height: int, width: int) -> None:
@@ -27,8 +27,8 @@ def check_weights(config: TrainerConfig, height: int, width: int) -> None:
 def _load(config: TrainerConfig, height: int, width: int) -> None:
     import keras
 
-    from trainer.backbone_weights import load_backbone_weights
-    from trainer.model import build_backbone
+    from darkroom.trainer.backbone_weights import load_backbone_weights
+    from darkroom.trainer.model import build_backbone
 
     load_backbone_weights(build_backbone(config.backbone, height, width, config.alpha), config)
     # Names that Keras numbers begin anew, so that a model is what it is without this check; and

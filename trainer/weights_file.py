@@ -4,8 +4,8 @@ from pathlib import Path
 
 import h5py
 
-from trainer.config import TrainerConfig
-from trainer.errors import WeightsError
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.errors import WeightsError
 
 
 def check_weights_file(config: TrainerConfig, path: Path) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from transform.byte_fields import read_byte, read_number
-from transform.limits import BMP_HEADER_BYTES, MAX_PIXELS, MAX_PNG_TEXTS, PNG_TEXT
+from darkroom.transform.byte_fields import read_byte, read_number
+from darkroom.transform.limits import BMP_HEADER_BYTES, MAX_PIXELS, MAX_PNG_TEXTS, PNG_TEXT
 
 _GIF_SCREEN_END = 13
 _GIF_IMAGE = ord(",")
@@ -29,7 +29,7 @@ def bound_image(image_bytes: tf.Tensor) -> tf.Tensor:
 
     Returns:
         string []: the image, of a GIF the first frame alone; empty, which no decoder takes, where
-        `transform.limits` or an unknown format forbid it.
+        `darkroom.transform.limits` or an unknown format forbid it.
 
     Raises:
         tf.errors.InvalidArgumentError: A JPEG whose header is broken.

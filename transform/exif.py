@@ -7,7 +7,7 @@ and 4.6.4 (tag 0x0112 of the zeroth IFD).
 
 import tensorflow as tf
 
-from transform.byte_fields import equals, read_byte, read_bytes, read_number
+from darkroom.transform.byte_fields import equals, read_byte, read_bytes, read_number
 
 _HEADER_BYTES = 1 << 17
 """Twice the largest JPEG segment: EXIF is the first segment, or the second behind JFIF's."""

@@ -7,9 +7,9 @@ is broken.
 
 import tensorflow as tf
 
-from transform.bounds import bound_image
-from transform.config import ResizeMode
-from transform.exif import jpeg_orientation, orient
+from darkroom.transform.bounds import bound_image
+from darkroom.transform.config import ResizeMode
+from darkroom.transform.exif import jpeg_orientation, orient
 
 
 def resize_image(image: tf.Tensor, height: int, width: int, resize: ResizeMode) -> tf.Tensor:
@@ -35,7 +35,7 @@ def resize_image(image: tf.Tensor, height: int, width: int, resize: ResizeMode) 
 def decode_image(image_bytes: tf.Tensor, height: int, width: int, resize: ResizeMode) -> tf.Tensor:
     """Decodes one JPEG, PNG, GIF (first frame) or BMP, upright, at the size wanted.
 
-    Its header is read first: what `transform.limits` forbids costs no memory.
+    Its header is read first: what `darkroom.transform.limits` forbids costs no memory.
 
     Args:
         image_bytes: string [], the encoded image.

@@ -5,9 +5,9 @@ from typing import Any
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from transform import features
-from transform.config import TransformConfig
-from transform.images import decode_images
+from darkroom.transform import features
+from darkroom.transform.config import TransformConfig
+from darkroom.transform.images import decode_images
 
 
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:

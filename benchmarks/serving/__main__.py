@@ -1,4 +1,4 @@
-"""How fast the model server is: `python -m benchmarks.serving`.
+"""How fast the model server is: `python -m darkroom.benchmarks.serving`.
 
 Four parts, each with everything it compares measured in one run on the same cores:
 
@@ -23,8 +23,8 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
-from benchmarks.serving import large_bodies, parts, report
-from benchmarks.serving.processes import BenchmarkError, run_module
+from darkroom.benchmarks.serving import large_bodies, parts, report
+from darkroom.benchmarks.serving.processes import BenchmarkError, run_module
 
 PARTS: Final = {"digits": parts.digits, "resnet50": parts.resnet50, "overhead": parts.overhead,
                 "large_bodies": large_bodies.large_bodies}  # fmt: skip
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             plan.note("building the models that are not there yet")
             names = [MODELS[part] for part in options.parts]
             run_module(
-                "benchmarks.serving.models", str(plan.models), *names,
+                "darkroom.benchmarks.serving.models", str(plan.models), *names,
                 timeout_seconds=BUILD_SECONDS,
             )  # fmt: skip
             results = {}
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 results[part] = PARTS[part](plan)
                 report.print_part(console, part, results[part])
         except BenchmarkError as error:
-            print(f"benchmarks.serving: {error}", file=sys.stderr)
+            print(f"darkroom.benchmarks.serving: {error}", file=sys.stderr)
             return 1
     if options.json is not None:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="benchmarks.serving",
+        prog="darkroom.benchmarks.serving",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, cast
 
 import grpc
 
-from serving import protos
+from darkroom.serving import protos
 
 CHANNELS: Final = 4
 """gRPC connections that all callers share; each carries any number of requests at a time."""

@@ -5,7 +5,7 @@ import base64
 import tensorflow as tf
 from flask import Flask, Response, jsonify, request
 
-from benchmarks.serving.processes import FLASK_LOADED
+from darkroom.benchmarks.serving.processes import FLASK_LOADED
 
 
 def create_app(model_path: str) -> Flask:

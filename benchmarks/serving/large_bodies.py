@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import psutil
 
-from benchmarks.serving.parts import Plan, Row
-from benchmarks.serving.processes import BenchmarkError, Server, model_server
+from darkroom.benchmarks.serving.parts import Plan, Row
+from darkroom.benchmarks.serving.processes import BenchmarkError, Server, model_server
 
 BODY_BYTES: Final = 60_000_000
 PAUSE_SECONDS: Final = 0.005

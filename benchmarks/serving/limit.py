@@ -1,4 +1,6 @@
-"""The model alone, called in-process: `python -m benchmarks.serving.limit PATH NAME SECONDS`.
+"""The model alone, called in-process.
+
+Usage: `python -m darkroom.benchmarks.serving.limit PATH NAME SECONDS`.
 
 A process of its own, so that the one who measures holds no TensorFlow. It writes one line of JSON:
 for every batch size images per second, and what a single call takes.
@@ -14,8 +16,8 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-from benchmarks.serving.load import percentile
-from benchmarks.serving.requests import encoded_images
+from darkroom.benchmarks.serving.load import percentile
+from darkroom.benchmarks.serving.requests import encoded_images
 
 BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 WARM_UP_CALLS: Final = 2

@@ -1,4 +1,4 @@
-"""The load generator, a process of its own: `python -m benchmarks.serving.load JOB`.
+"""The load generator, a process of its own: `python -m darkroom.benchmarks.serving.load JOB`.
 
 Lean, so that it takes little of the cores that the server needs: raw sockets with hand-written
 HTTP/1.1, messages serialized beforehand, and no TensorFlow. It writes `begin` and `end` as lines
@@ -26,7 +26,7 @@ from typing import Any, Final
 
 import uvloop
 
-from benchmarks.serving.connections import Connection, NoAnswer, connect
+from darkroom.benchmarks.serving.connections import Connection, NoAnswer, connect
 
 MAX_CONNECTIONS: Final = 512
 """In an open loop; what would need more is counted as an error."""

@@ -1,4 +1,4 @@
-"""The models that are measured: `python -m benchmarks.serving.models FOLDER NAME…`.
+"""The models that are measured: `python -m darkroom.benchmarks.serving.models FOLDER NAME…`.
 
 `digits` is the recipe's model (MobileNetV2 of width 0.35 at 64×64) without its training, `resnet50`
 a ResNet50 at 224×224 with random weights, `adder` adds two numbers, `counter` takes anything and
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from transform.config import TransformConfig
+from darkroom.transform.config import TransformConfig
 
 
 class Picture(NamedTuple):
@@ -74,10 +74,10 @@ def build_counter(path: Path) -> None:
 
 def build_picture_models(folder: Path, names: list[str]) -> None:
     """Writes SavedModels with the pipeline's signatures."""
-    from serving.signatures import export
-    from tests.transform_graphs import build_transform_output
-    from trainer.config import TrainerConfig
-    from trainer.model import build_model
+    from darkroom.serving.signatures import export
+    from darkroom.tests.transform_graphs import build_transform_output
+    from darkroom.trainer.config import TrainerConfig
+    from darkroom.trainer.model import build_model
 
     labels = [str(label) for label in range(CLASSES)]
     work = folder / "transform"

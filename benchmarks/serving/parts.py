@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.serving.load import Job
-from benchmarks.serving.models import saved_model_path
-from benchmarks.serving.processes import (
+from darkroom.benchmarks.serving.load import Job
+from darkroom.benchmarks.serving.models import saved_model_path
+from darkroom.benchmarks.serving.processes import (
     Server,
     flask_server,
     model_server,
@@ -17,8 +17,8 @@ from benchmarks.serving.processes import (
     run_module,
     wait_for_answers,
 )
-from benchmarks.serving.profile import record_profile
-from benchmarks.serving.requests import write_requests
+from darkroom.benchmarks.serving.profile import record_profile
+from darkroom.benchmarks.serving.requests import write_requests
 
 SATURATION: Final = 64
 """Callers that keep a server busy, each with one image a request."""
@@ -150,7 +150,11 @@ def _limit(plan: Plan, name: str) -> Row:
     seconds = plan.limit_seconds
     # A call at the largest batch size may take several times as long as asked for.
     output = run_module(
-        "benchmarks.serving.limit", path, name, str(seconds), timeout_seconds=300 + 20 * seconds
+        "darkroom.benchmarks.serving.limit",
+        path,
+        name,
+        str(seconds),
+        timeout_seconds=300 + 20 * seconds,
     )
     result = json.loads(output.splitlines()[-1])
     row = {

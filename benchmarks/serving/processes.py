@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import psutil
 
-from benchmarks.serving.load import ANSWER_SECONDS, Job
+from darkroom.benchmarks.serving.load import ANSWER_SECONDS, Job
 
 FLASK_WORKERS: Final = 2
 FLASK_LOADED: Final = "the model is loaded"
@@ -56,7 +56,7 @@ class Server:
 
 @contextlib.contextmanager
 def model_server(work: Path, name: str, base_path: Path, batching: str = "") -> Iterator[Server]:
-    """Runs `python -m serving.model_server` on free ports.
+    """Runs `python -m darkroom.serving.model_server` on free ports.
 
     Args:
         work: Folder for its log and its files.
@@ -68,7 +68,7 @@ def model_server(work: Path, name: str, base_path: Path, batching: str = "") -> 
     port_file = work / "ports"
     port_file.unlink(missing_ok=True)
     command = [
-        "serving.model_server", f"--model_name={name}", f"--model_base_path={base_path}",
+        "darkroom.serving.model_server", f"--model_name={name}", f"--model_base_path={base_path}",
         "--port=0", "--rest_api_port=0", f"--port_file={port_file}",
     ]  # fmt: skip
     if batching:
@@ -90,7 +90,7 @@ def flask_server(work: Path, model_path: Path) -> Iterator[Server]:
     """Runs the Flask app under Gunicorn with two workers on a free port."""
     work.mkdir(parents=True, exist_ok=True)
     log = work / "log"
-    app = f"benchmarks.serving.flask_app:create_app({str(model_path)!r})"
+    app = f"darkroom.benchmarks.serving.flask_app:create_app({str(model_path)!r})"
     options = [
         f"--workers={FLASK_WORKERS}",
         "--bind=127.0.0.1:0",
@@ -165,7 +165,7 @@ def wait_for_answers(job: Job) -> None:
         BenchmarkError: That took too long.
     """
     first = json.dumps(asdict(replace(job, seconds=0.0, rate=0.0)))
-    run_module("benchmarks.serving.load", first, timeout_seconds=START_SECONDS)
+    run_module("darkroom.benchmarks.serving.load", first, timeout_seconds=START_SECONDS)
 
 
 def put_load(server: Server, job: Job) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def put_load(server: Server, job: Job) -> dict[str, Any]:
     Raises:
         BenchmarkError: The generator failed, or what was answered were errors only.
     """
-    command = [sys.executable, "-m", "benchmarks.serving.load", json.dumps(asdict(job))]
+    command = [sys.executable, "-m", "darkroom.benchmarks.serving.load", json.dumps(asdict(job))]
     limit_seconds = job.warm_up_seconds + job.seconds + ANSWER_SECONDS
     with (
         tempfile.TemporaryFile("w+") as errors,

@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-from samples.digits import encode_png, select_digits
-from serving import protos
-from serving.protos.tensors import fill_tensor
+from darkroom.samples.digits import encode_png, select_digits
+from darkroom.serving import protos
+from darkroom.serving.protos.tensors import fill_tensor
 
 IMAGES: Final = 50
 """Different images of each kind, sent in turn."""

@@ -5,8 +5,8 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.baseline_model.executor import Executor
-from components.served import served_version
+from darkroom.components.baseline_model.executor import Executor
+from darkroom.storage.served import served_version
 
 __all__ = ["BaselineModel", "BaselineModelSpec", "served_version"]
 

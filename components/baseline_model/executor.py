@@ -7,8 +7,8 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from components.model_artifact import serving_model
-from components.served import open_place
+from darkroom.components.model_artifact import serving_model
+from darkroom.storage.served import open_place
 
 
 class Executor(base_executor.BaseExecutor):

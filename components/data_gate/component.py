@@ -9,8 +9,8 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import DataBlessing, Quarantine
-from components.data_gate.executor import Executor
+from darkroom.components.artifacts import DataBlessing, Quarantine
+from darkroom.components.data_gate.executor import Executor
 
 
 class DataGateSpec(ComponentSpec):

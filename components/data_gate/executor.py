@@ -10,9 +10,9 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from components.data_gate.anomalies import Anomaly, read_anomalies
-from components.data_gate.gate import check_anomalies, check_quarantine, check_splits
-from components.image_example_gen.quarantine import IngestSummary, read_summary
+from darkroom.components.data_gate.anomalies import Anomaly, read_anomalies
+from darkroom.components.data_gate.gate import check_anomalies, check_quarantine, check_splits
+from darkroom.components.image_example_gen.quarantine import IngestSummary, read_summary
 
 RESULT_FILE = "gate.json"
 

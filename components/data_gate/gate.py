@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from components.data_gate.anomalies import Anomaly
-from components.errors import ComponentError
-from components.image_example_gen.quarantine import ROWS_FILE, IngestSummary
+from darkroom.components.data_gate.anomalies import Anomaly
+from darkroom.components.errors import ComponentError
+from darkroom.components.image_example_gen.quarantine import ROWS_FILE, IngestSummary
 
 
 class DataGateError(ComponentError):

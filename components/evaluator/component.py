@@ -5,8 +5,8 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.evaluator.config import EvaluationConfig
-from components.evaluator.executor import Executor
+from darkroom.components.evaluator.config import EvaluationConfig
+from darkroom.components.evaluator.executor import Executor
 
 
 class EvaluatorSpec(ComponentSpec):

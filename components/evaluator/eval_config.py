@@ -5,8 +5,8 @@ import json
 from tensorflow_model_analysis import constants as tfma_constants
 from tensorflow_model_analysis.proto import config_pb2
 
-from components.evaluator.config import EvaluationConfig, Metric, Threshold
-from transform import features
+from darkroom.components.evaluator.config import EvaluationConfig, Metric, Threshold
+from darkroom.transform import features
 
 CANDIDATE = "candidate"
 BASELINE = "baseline"

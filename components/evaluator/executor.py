@@ -11,15 +11,15 @@ from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 from tfx.utils import proto_utils
 
-from components.errors import ComponentError
-from components.evaluator.config import EvaluationConfig
-from components.evaluator.eval_config import build_eval_config
-from components.evaluator.results import METRICS_FILE, describe_failures, read_results
-from components.example_images import iterate_images
-from components.fingerprint import model_digest
-from components.model_artifact import serving_model
-from transform import features
-from transform.images import decode_images
+from darkroom.components.errors import ComponentError
+from darkroom.components.evaluator.config import EvaluationConfig
+from darkroom.components.evaluator.eval_config import build_eval_config
+from darkroom.components.evaluator.results import METRICS_FILE, describe_failures, read_results
+from darkroom.components.example_images import iterate_images
+from darkroom.components.model_artifact import serving_model
+from darkroom.storage.fingerprint import model_digest
+from darkroom.transform import features
+from darkroom.transform.images import decode_images
 
 
 class EvaluationError(ComponentError):

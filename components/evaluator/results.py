@@ -16,9 +16,9 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from components.evaluator.eval_config import BASELINE, CANDIDATE, METRIC_CLASSES
-from components.evaluator.ignorance import describe_ignorance
-from transform import features
+from darkroom.components.evaluator.eval_config import BASELINE, CANDIDATE, METRIC_CLASSES
+from darkroom.components.evaluator.ignorance import describe_ignorance
+from darkroom.transform import features
 
 METRICS_FILE = "metrics.json"
 METRICS = (*METRIC_CLASSES, "example_count")

@@ -4,10 +4,10 @@ import os
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.errors import DataClassesError, DataLocationError
-from components.image_example_gen.folder import DataFolder, open_folder
-from components.image_example_gen.rows import Row, list_rows, normalize_label
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.errors import DataClassesError, DataLocationError
+from darkroom.components.image_example_gen.folder import DataFolder, open_folder
+from darkroom.components.image_example_gen.rows import Row, list_rows, normalize_label
 
 _NAMED: Final = 5
 

@@ -6,9 +6,9 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import Quarantine
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.executor import Executor
+from darkroom.components.artifacts import Quarantine
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.executor import Executor
 
 
 class ImageExampleGenSpec(ComponentSpec):

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
-from components.object_store.location import checked_uri, is_uri
-from transform.features import IMAGE_XF, LABEL_XF, RESERVED
+from darkroom.storage.object_store.location import checked_uri, is_uri
+from darkroom.transform.features import IMAGE_XF, LABEL_XF, RESERVED
 
 DataFormat = Literal["csv", "folders"]
 

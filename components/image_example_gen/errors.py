@@ -6,7 +6,7 @@ ComponentError
     └── DataClassesError
 """
 
-from components.errors import ComponentError
+from darkroom.components.errors import ComponentError
 
 
 class DataError(ComponentError):

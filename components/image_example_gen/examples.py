@@ -4,8 +4,14 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from components.image_example_gen.load import LoadedRow
-from transform.features import FLOAT_DESCRIPTORS, IMAGE, IMAGE_PATH, INTEGER_DESCRIPTORS, LABEL
+from darkroom.components.image_example_gen.load import LoadedRow
+from darkroom.transform.features import (
+    FLOAT_DESCRIPTORS,
+    IMAGE,
+    IMAGE_PATH,
+    INTEGER_DESCRIPTORS,
+    LABEL,
+)
 
 
 def serialize_example(loaded: LoadedRow, metadata_columns: Sequence[str]) -> bytes:

@@ -11,20 +11,20 @@ from tfx.proto import example_gen_pb2
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from components.image_example_gen.check import check
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.folder import open_folder
-from components.image_example_gen.quarantine import IngestSummary, read_summary
-from components.image_example_gen.rows import list_rows
-from components.image_example_gen.split import EVAL, SPLITS, TRAIN
-from components.image_example_gen.transforms import build_ingest
+from darkroom.components.image_example_gen.check import check
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.folder import open_folder
+from darkroom.components.image_example_gen.quarantine import IngestSummary, read_summary
+from darkroom.components.image_example_gen.rows import list_rows
+from darkroom.components.image_example_gen.split import EVAL, SPLITS, TRAIN
+from darkroom.components.image_example_gen.transforms import build_ingest
 
 
 class Executor(BaseBeamExecutor):
     """Reads all rows once, writes examples and quarantine.
 
     The same input gives the same examples in the same split; their order in the files may differ.
-    Data in an object store are copied here first (`components.object_store.scratch_copy`): tens of
+    Data in an object store are copied here first (`storage/object_store/scratch.py`): tens of
     thousands of small images come many at a time and are there at the next attempt, which a Beam
     worker that reads them row by row could not offer.
     """

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from components.image_example_gen.rejection import Reason, RowRejectedError
+from darkroom.components.image_example_gen.rejection import Reason, RowRejectedError
 
 MAX_BYTES: Final = 256 * 2**20
 """Larger files are rejected: a worker holds several, and a record may not reach 2 GiB."""

@@ -2,9 +2,9 @@
 
 import hashlib
 
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.folder import open_folder
-from components.image_example_gen.rows import list_rows
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.folder import open_folder
+from darkroom.components.image_example_gen.rows import list_rows
 
 
 def fingerprint(config: DataConfig) -> str:

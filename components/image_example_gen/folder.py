@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.local_folder import LocalFolder
-from components.image_example_gen.stored_folder import StoredFolder
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.local_folder import LocalFolder
+from darkroom.components.image_example_gen.stored_folder import StoredFolder
 
 
 class DataFolder(Protocol):

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from components.image_example_gen.rejection import Reason, RowRejectedError
-from transform.features import BYTES, CHANNELS, HEIGHT, MEAN, SHARPNESS, STDDEV, WIDTH
-from transform.limits import BMP_HEADER_BYTES, MAX_PIXELS, MAX_PNG_TEXTS, PNG_TEXT
+from darkroom.components.image_example_gen.rejection import Reason, RowRejectedError
+from darkroom.transform.features import BYTES, CHANNELS, HEIGHT, MEAN, SHARPNESS, STDDEV, WIDTH
+from darkroom.transform.limits import BMP_HEADER_BYTES, MAX_PIXELS, MAX_PNG_TEXTS, PNG_TEXT
 
 DECODABLE: Final = frozenset(("JPEG", "MPO", "PNG", "GIF", "BMP"))
 """What TensorFlow decodes, in Pillow's names. MPO is the JPEG of some phones' cameras."""

@@ -4,12 +4,12 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.files import read_image
-from components.image_example_gen.images import Descriptors, describe
-from components.image_example_gen.rejection import Reason, RowRejectedError
-from components.image_example_gen.rows import Row
-from components.image_example_gen.split import choose_split
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.files import read_image
+from darkroom.components.image_example_gen.images import Descriptors, describe
+from darkroom.components.image_example_gen.rejection import Reason, RowRejectedError
+from darkroom.components.image_example_gen.rows import Row
+from darkroom.components.image_example_gen.split import choose_split
 
 
 @dataclass(frozen=True, slots=True)

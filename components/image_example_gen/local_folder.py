@@ -10,11 +10,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NoReturn
 
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.errors import DataLocationError
-from components.image_example_gen.files import open_image, resolve_image
-from components.image_example_gen.litter import is_litter
-from components.image_example_gen.rejection import RowRejectedError
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.errors import DataLocationError
+from darkroom.components.image_example_gen.files import open_image, resolve_image
+from darkroom.components.image_example_gen.litter import is_litter
+from darkroom.components.image_example_gen.rejection import RowRejectedError
 
 _THREADS: Final = 8
 _BATCH: Final = 64

@@ -8,8 +8,8 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 from tfx.dsl.io import fileio
 
-from components.image_example_gen.rejection import Reason
-from components.image_example_gen.split import SPLITS
+from darkroom.components.image_example_gen.rejection import Reason
+from darkroom.components.image_example_gen.split import SPLITS
 
 ROWS_FILE: Final = "quarantine.jsonl"
 SUMMARY_FILE: Final = "summary.json"

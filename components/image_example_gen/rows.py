@@ -6,9 +6,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.errors import DataLocationError
-from components.image_example_gen.folder import DataFolder, open_folder
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.errors import DataLocationError
+from darkroom.components.image_example_gen.folder import DataFolder, open_folder
 
 
 @dataclass(frozen=True, slots=True)

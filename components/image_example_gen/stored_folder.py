@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.errors import DataLocationError
-from components.image_example_gen.litter import is_litter
-from components.image_example_gen.rejection import Reason
-from components.object_store import (
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.errors import DataLocationError
+from darkroom.components.image_example_gen.litter import is_litter
+from darkroom.components.image_example_gen.rejection import Reason
+from darkroom.storage.object_store import (
     Location,
     ObjectStore,
     ObjectStoreError,
     StoredObject,
     scratch_copy,
 )
-from components.object_store.names import check_names
+from darkroom.storage.object_store.names import check_names
 
 
 class StoredFolder:

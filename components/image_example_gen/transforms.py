@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import apache_beam as beam
 
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.examples import serialize_example
-from components.image_example_gen.load import LoadedRow, load_row
-from components.image_example_gen.quarantine import (
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.examples import serialize_example
+from darkroom.components.image_example_gen.load import LoadedRow, load_row
+from darkroom.components.image_example_gen.quarantine import (
     CONFLICTING_LABELS,
     DUPLICATES,
     RejectedRow,
@@ -23,9 +23,9 @@ from components.image_example_gen.quarantine import (
     write_rows,
     write_summary,
 )
-from components.image_example_gen.rejection import RowRejectedError
-from components.image_example_gen.rows import Row, list_rows
-from components.image_example_gen.split import SPLITS
+from darkroom.components.image_example_gen.rejection import RowRejectedError
+from darkroom.components.image_example_gen.rows import Row, list_rows
+from darkroom.components.image_example_gen.split import SPLITS
 
 _REJECTED: Final = "rejected"
 _COUNTS: Final = "counts"

@@ -5,8 +5,8 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.pusher.config import PushConfig
-from components.pusher.executor import Executor
+from darkroom.components.pusher.config import PushConfig
+from darkroom.components.pusher.executor import Executor
 
 
 class PusherSpec(ComponentSpec):

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from components.object_store.location import checked_uri, is_uri
+from darkroom.storage.object_store.location import checked_uri, is_uri
 
 
 class PushConfig(BaseModel):

@@ -7,14 +7,14 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from components.example_images import read_images
-from components.fingerprint import model_digest
-from components.model_artifact import serving_model
-from components.pusher.config import PushConfig
-from components.served import open_place
-from components.serving_folder import ServedVersion
-from components.withdrawn import explain_withdrawn
-from serving.warmup import write_warmup_requests
+from darkroom.components.example_images import read_images
+from darkroom.components.model_artifact import serving_model
+from darkroom.components.pusher.config import PushConfig
+from darkroom.serving.warmup import write_warmup_requests
+from darkroom.storage.fingerprint import model_digest
+from darkroom.storage.served import open_place
+from darkroom.storage.serving_folder import ServedVersion
+from darkroom.storage.withdrawn import explain_withdrawn
 
 PushState = Literal["pushed", "unchanged", "not_blessed", "withdrawn"]
 

@@ -5,8 +5,8 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.artifacts import Quarantine, Report
-from components.run_report.executor import Executor
+from darkroom.components.artifacts import Quarantine, Report
+from darkroom.components.run_report.executor import Executor
 
 
 class RunReportSpec(ComponentSpec):

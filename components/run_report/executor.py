@@ -11,10 +11,10 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from components.example_images import iterate_images
-from components.model_artifact import serving_model
-from components.run_report import loading
-from components.run_report.data import (
+from darkroom.components.example_images import iterate_images
+from darkroom.components.model_artifact import serving_model
+from darkroom.components.run_report import loading
+from darkroom.components.run_report.data import (
     Data,
     Evaluation,
     History,
@@ -23,9 +23,9 @@ from components.run_report.data import (
     State,
     Verdict,
 )
-from components.run_report.mistakes import find_mistakes, load_predictor
-from components.run_report.render import render
-from components.run_report.wording import HEADLINES, explain_failure, format_seconds
+from darkroom.components.run_report.mistakes import find_mistakes, load_predictor
+from darkroom.components.run_report.render import render
+from darkroom.components.run_report.wording import HEADLINES, explain_failure, format_seconds
 
 PAGE_FILE = "index.html"
 Inputs = dict[str, list[Artifact]]

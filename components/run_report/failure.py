@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from components.run_report.data import NodeRow, Stop, Verdict
-from components.run_report.executor import collect
-from components.run_report.render import render
+from darkroom.components.run_report.data import NodeRow, Stop, Verdict
+from darkroom.components.run_report.executor import collect
+from darkroom.components.run_report.render import render
 
 if TYPE_CHECKING:
     from tfx.types.artifact import Artifact
@@ -28,7 +28,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class NodeRun(Protocol):
-    """A node that ran; see `runner.nodes.NodeResult`."""
+    """A node that ran; see `darkroom.runner.nodes.NodeResult`."""
 
     @property
     def name(self) -> str:
@@ -48,7 +48,7 @@ class NodeRun(Protocol):
 
 
 class EndedRun(Protocol):
-    """A run that ended early; see `runner.failure.FailedRun`."""
+    """A run that ended early; see `darkroom.runner.failure.FailedRun`."""
 
     @property
     def run_id(self) -> str:

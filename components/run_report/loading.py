@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.run_report.data import (
+from darkroom.components.run_report.data import (
     Anomaly,
     ConfusionMatrix,
     Epoch,

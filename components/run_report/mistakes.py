@@ -7,9 +7,9 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from components.example_images import ExampleImage
-from components.run_report.data import Mistake, Mistakes
-from components.run_report.pictures import make_thumbnail
+from darkroom.components.example_images import ExampleImage
+from darkroom.components.run_report.data import Mistake, Mistakes
+from darkroom.components.run_report.pictures import make_thumbnail
 
 BATCH: Final = 64
 MOST_IMAGES: Final = 2000

@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from components.run_report.data import Evaluation, Failure, State, Verdict
+from darkroom.components.run_report.data import Evaluation, Failure, State, Verdict
 
 SMALLER_IS_BETTER: Final = frozenset({"loss"})
 AS_PERCENT: Final = frozenset({"accuracy"})

@@ -5,7 +5,7 @@ from tfx.types import standard_artifacts
 from tfx.types.channel import BaseChannel, Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-from components.serving_check.executor import Executor
+from darkroom.components.serving_check.executor import Executor
 
 
 class ServingCheckSpec(ComponentSpec):

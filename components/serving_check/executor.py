@@ -9,11 +9,11 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from components.example_images import read_images
-from components.model_artifact import serving_model
-from serving.client import ClientError, GrpcClient, Prediction, RestClient
-from serving.client.prediction import read_predictions
-from serving.model_server import ModelServer, ModelServerError, ServerConfig
+from darkroom.components.example_images import read_images
+from darkroom.components.model_artifact import serving_model
+from darkroom.serving.client import ClientError, GrpcClient, Prediction, RestClient
+from darkroom.serving.client.prediction import read_predictions
+from darkroom.serving.model_server import ModelServer, ModelServerError, ServerConfig
 
 IMAGES = 8
 """Images asked about: a batch, and enough of them to meet several classes."""

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import kfp_server_api.models as models
 
-from kubeflow.server.access import NotFoundError, RefusedError
-from kubeflow.server.lineage import Push, read_push
-from kubeflow.server.rest import Rest
+from darkroom.kubeflow.server.access import NotFoundError, RefusedError
+from darkroom.kubeflow.server.lineage import Push, read_push
+from darkroom.kubeflow.server.rest import Rest
 
 _BASE: Final = "/apis/v2beta1"
 

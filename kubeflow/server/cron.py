@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from config import ConfigError
+from darkroom.recipe import ConfigError
 
 _MONTHS: Final = [
     "JAN",

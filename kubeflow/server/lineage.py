@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
-from kubeflow.server.access import RefusedError
-from kubeflow.server.rest import Rest
+from darkroom.kubeflow.server.access import RefusedError
+from darkroom.kubeflow.server.rest import Rest
 
 _SERVICE: Final = "/ml_metadata.MetadataStoreService"
 _KIND: Final = "application/grpc-web+proto"

@@ -21,7 +21,7 @@ from urllib3.exceptions import (
     TimeoutError,
 )
 
-from kubeflow.server.access import (
+from darkroom.kubeflow.server.access import (
     CA_VARIABLE,
     COOKIE_VARIABLE,
     TOKEN_FILE_VARIABLE,

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from components.errors import ComponentError
-from config import ConfigError, Recipe, load_recipe
-from kubeflow.compile import check_recipe, compile_recipe
-from kubeflow.parameters import override_recipe, read_assignments
-from kubeflow.pipeline_root import check_root
-from kubeflow.server.access import ApiError, RefusedError, read_access
-from kubeflow.server.api import Api, Job
-from kubeflow.server.rest import PATIENCE, Patience, Rest
-from runner.interpreter import quiet
+from darkroom.components.errors import ComponentError
+from darkroom.kubeflow.compile import check_recipe, compile_recipe
+from darkroom.kubeflow.parameters import override_recipe, read_assignments
+from darkroom.kubeflow.pipeline_root import check_root
+from darkroom.kubeflow.server.access import ApiError, RefusedError, read_access
+from darkroom.kubeflow.server.api import Api, Job
+from darkroom.kubeflow.server.rest import PATIENCE, Patience, Rest
+from darkroom.recipe import ConfigError, Recipe, load_recipe
+from darkroom.runner.interpreter import quiet
+from darkroom.storage.errors import StorageError
 
 EXIT_FAILED: Final = 1
 EXIT_REFUSED: Final = 2
@@ -157,7 +158,7 @@ def run_command(command: Callable[[], int]) -> int:
     """
     try:
         return command()
-    except (ConfigError, ComponentError, RefusedError) as error:
+    except (ConfigError, ComponentError, StorageError, RefusedError) as error:
         code = EXIT_REFUSED
         message = str(error)
     except (ApiError, OSError) as error:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from kubeflow.server.access import UnavailableError
-from kubeflow.server.api import Api
+from darkroom.kubeflow.server.access import UnavailableError
+from darkroom.kubeflow.server.api import Api
 
 _ENDED: Final = {"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"}
 _WORDS: Final = {

@@ -1,6 +1,6 @@
 """Asks any TensorFlow Serving, the embedded one too, over REST or gRPC.
 
-    from serving.client import GrpcClient, RestClient
+    from darkroom.serving.client import GrpcClient, RestClient
 
     with RestClient("http://127.0.0.1:8501", "digits") as client:
         for prediction in client.predict([path.read_bytes()]):
@@ -12,7 +12,7 @@
 Never imports TensorFlow. Neither client looks at proxy settings of the environment.
 """
 
-from serving.client.errors import (
+from darkroom.serving.client.errors import (
     AnswerError,
     ClientError,
     ClosedError,
@@ -21,14 +21,14 @@ from serving.client.errors import (
     TlsError,
     UnavailableError,
 )
-from serving.client.examples import ClassScore
-from serving.client.grpc_client import GrpcClient
-from serving.client.prediction import Prediction
-from serving.client.rest_client import RestClient
-from serving.client.retry import RetryPolicy
-from serving.client.signatures import Signature, TensorSpec
-from serving.client.target import ModelVersionStatus, Target
-from serving.client.tls import TlsConfig
+from darkroom.serving.client.examples import ClassScore
+from darkroom.serving.client.grpc_client import GrpcClient
+from darkroom.serving.client.prediction import Prediction
+from darkroom.serving.client.rest_client import RestClient
+from darkroom.serving.client.retry import RetryPolicy
+from darkroom.serving.client.signatures import Signature, TensorSpec
+from darkroom.serving.client.target import ModelVersionStatus, Target
+from darkroom.serving.client.tls import TlsConfig
 
 __all__ = [
     "AnswerError",

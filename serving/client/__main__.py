@@ -1,4 +1,4 @@
-"""`python -m serving.client predict IMAGE…`: files in, labels and scores out.
+"""`python -m darkroom.serving.client predict IMAGE…`: files in, labels and scores out.
 
 Exit codes: 0 every image was classified; 1 an image or a request failed, and standard error names
 it; 2 refused command line; 130 interrupted; 141 nobody reads the output any more.
@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
-from serving.client.arguments import create_client, create_parser
-from serving.client.base import ModelClient
-from serving.client.errors import ClientError
-from serving.client.predict_command import predict
-from serving.client.remedies import describe
-from serving.client.signatures import Signature, TensorSpec
+from darkroom.serving.client.arguments import create_client, create_parser
+from darkroom.serving.client.base import ModelClient
+from darkroom.serving.client.errors import ClientError
+from darkroom.serving.client.predict_command import predict
+from darkroom.serving.client.remedies import describe
+from darkroom.serving.client.signatures import Signature, TensorSpec
 
 _INTERRUPTED: Final = 130
 _BROKEN_PIPE: Final = 141

@@ -3,13 +3,13 @@
 import argparse
 from pathlib import Path
 
-from serving.client.base import ModelClient
-from serving.client.grpc_client import GrpcClient
-from serving.client.headers import read_headers
-from serving.client.rest_client import RestClient
-from serving.client.retry import RetryPolicy
-from serving.client.target import Target
-from serving.client.tls import TlsConfig
+from darkroom.serving.client.base import ModelClient
+from darkroom.serving.client.grpc_client import GrpcClient
+from darkroom.serving.client.headers import read_headers
+from darkroom.serving.client.rest_client import RestClient
+from darkroom.serving.client.retry import RetryPolicy
+from darkroom.serving.client.target import Target
+from darkroom.serving.client.tls import TlsConfig
 
 _EXIT_CODES = """exit codes: 0 every image was classified; 1 an image or a request failed, and
 standard error names it; 2 refused command line; 130 interrupted"""
@@ -18,7 +18,7 @@ standard error names it; 2 refused command line; 130 interrupted"""
 def create_parser() -> argparse.ArgumentParser:
     """Returns the parser; its result has the command's name as `command`."""
     parser = argparse.ArgumentParser(
-        prog="python -m serving.client",
+        prog="python -m darkroom.serving.client",
         description="Asks any TensorFlow Serving.",
         epilog=_EXIT_CODES,
     )

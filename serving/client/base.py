@@ -8,14 +8,14 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from serving.client.concurrency import map_in_order, split
-from serving.client.errors import AnswerError, ClientError, ClosedError, UnavailableError
-from serving.client.examples import ClassScore, Example
-from serving.client.prediction import INPUT, Prediction, read_predictions
-from serving.client.retry import RetryPolicy, call_with_retries
-from serving.client.signatures import Signature
-from serving.client.startup import PAUSE_SECONDS, Startup
-from serving.client.target import ModelVersionStatus, Target
+from darkroom.serving.client.concurrency import map_in_order, split
+from darkroom.serving.client.errors import AnswerError, ClientError, ClosedError, UnavailableError
+from darkroom.serving.client.examples import ClassScore, Example
+from darkroom.serving.client.prediction import INPUT, Prediction, read_predictions
+from darkroom.serving.client.retry import RetryPolicy, call_with_retries
+from darkroom.serving.client.signatures import Signature
+from darkroom.serving.client.startup import PAUSE_SECONDS, Startup
+from darkroom.serving.client.target import ModelVersionStatus, Target
 
 Client = TypeVar("Client", bound="ModelClient")
 Result = TypeVar("Result")

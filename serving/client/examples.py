@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from serving.client.arrays import to_array
+from darkroom.serving.client.arrays import to_array
 
 Example = Mapping[str, Any]
 """Feature name to a value, a list or an array: numbers, text or bytes."""

@@ -6,11 +6,11 @@ from typing import Any, Final
 import grpc
 import numpy as np
 
-from serving import protos
-from serving.client.addresses import check_grpc_address
-from serving.client.arrays import to_array
-from serving.client.base import ModelClient
-from serving.client.errors import (
+from darkroom.serving import protos
+from darkroom.serving.client.addresses import check_grpc_address
+from darkroom.serving.client.arrays import to_array
+from darkroom.serving.client.base import ModelClient
+from darkroom.serving.client.errors import (
     AnswerError,
     ClientError,
     ClosedError,
@@ -19,14 +19,14 @@ from serving.client.errors import (
     TlsError,
     UnavailableError,
 )
-from serving.client.examples import ClassScore, Example, fill_input
-from serving.client.headers import check_headers
-from serving.client.prediction import OUTPUTS
-from serving.client.retry import RetryPolicy
-from serving.client.signatures import Signature, TensorSpec, read_shape
-from serving.client.target import ModelVersionStatus, Target
-from serving.client.tls import TlsConfig
-from serving.protos import tensors
+from darkroom.serving.client.examples import ClassScore, Example, fill_input
+from darkroom.serving.client.headers import check_headers
+from darkroom.serving.client.prediction import OUTPUTS
+from darkroom.serving.client.retry import RetryPolicy
+from darkroom.serving.client.signatures import Signature, TensorSpec, read_shape
+from darkroom.serving.client.target import ModelVersionStatus, Target
+from darkroom.serving.client.tls import TlsConfig
+from darkroom.serving.protos import tensors
 
 _OPTIONS: Final = (
     # Images in a batch exceed the default of 4 MB.

@@ -4,9 +4,14 @@ import socket
 import ssl
 import threading
 
-from serving.client.addresses import RestAddress
-from serving.client.errors import ClosedError
-from serving.client.http_connection import Deadline, HttpConnection, HttpRequest, HttpResponse
+from darkroom.serving.client.addresses import RestAddress
+from darkroom.serving.client.errors import ClosedError
+from darkroom.serving.client.http_connection import (
+    Deadline,
+    HttpConnection,
+    HttpRequest,
+    HttpResponse,
+)
 
 
 class ConnectionPool:

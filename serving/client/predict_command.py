@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from serving.client.base import ModelClient
-from serving.client.concurrency import map_in_order, split
-from serving.client.errors import ClientError, RequestError, TlsError, UnavailableError
-from serving.client.image_files import ImageFile, UnreadableError, find_images
-from serving.client.prediction import Prediction
-from serving.client.remedies import describe
+from darkroom.serving.client.base import ModelClient
+from darkroom.serving.client.concurrency import map_in_order, split
+from darkroom.serving.client.errors import ClientError, RequestError, TlsError, UnavailableError
+from darkroom.serving.client.image_files import ImageFile, UnreadableError, find_images
+from darkroom.serving.client.prediction import Prediction
+from darkroom.serving.client.remedies import describe
 
 _HOPELESS: Final = {
     "NOT_FOUND", "HTTP 404", "UNAUTHENTICATED", "HTTP 401", "PERMISSION_DENIED", "HTTP 403",

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving.client.errors import AnswerError
+from darkroom.serving.client.errors import AnswerError
 
 INPUT: Final = "image_bytes"
 OUTPUTS: Final = ("label", "score", "probabilities", "classes", "valid")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from serving.client.errors import DeadlineError, RequestError, TlsError, UnavailableError
+from darkroom.serving.client.errors import DeadlineError, RequestError, TlsError, UnavailableError
 
 _BY_CODE: Final = {
     "NOT_FOUND": "check --model and --version; the command `status` shows what is served",

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 import numpy as np
 
-from serving.client import rest_json
-from serving.client.addresses import RestAddress, parse_url
-from serving.client.base import ModelClient
-from serving.client.errors import (
+from darkroom.serving.client import rest_json
+from darkroom.serving.client.addresses import RestAddress, parse_url
+from darkroom.serving.client.base import ModelClient
+from darkroom.serving.client.errors import (
     AnswerError,
     ClientError,
     DeadlineError,
@@ -22,14 +22,14 @@ from serving.client.errors import (
     TlsError,
     UnavailableError,
 )
-from serving.client.examples import ClassScore, Example
-from serving.client.headers import check_headers
-from serving.client.http_connection import HttpRequest, HttpResponse, NotHttpError
-from serving.client.http_pool import ConnectionPool
-from serving.client.retry import RetryPolicy
-from serving.client.signatures import Signature
-from serving.client.target import ModelVersionStatus, Target
-from serving.client.tls import TlsConfig
+from darkroom.serving.client.examples import ClassScore, Example
+from darkroom.serving.client.headers import check_headers
+from darkroom.serving.client.http_connection import HttpRequest, HttpResponse, NotHttpError
+from darkroom.serving.client.http_pool import ConnectionPool
+from darkroom.serving.client.retry import RetryPolicy
+from darkroom.serving.client.signatures import Signature
+from darkroom.serving.client.target import ModelVersionStatus, Target
+from darkroom.serving.client.tls import TlsConfig
 
 _OK: Final = 200
 _TOO_MANY_REQUESTS: Final = 429

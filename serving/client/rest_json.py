@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from serving.client.arrays import to_array
-from serving.client.errors import AnswerError
-from serving.client.examples import Example, read_feature
-from serving.client.signatures import Signature, TensorSpec, read_shape
+from darkroom.serving.client.arrays import to_array
+from darkroom.serving.client.errors import AnswerError
+from darkroom.serving.client.examples import Example, read_feature
+from darkroom.serving.client.signatures import Signature, TensorSpec, read_shape
 
 
 def write_inputs(inputs: Mapping[str, Any], signature_name: str) -> bytes:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from serving.client.errors import DeadlineError, UnavailableError
+from darkroom.serving.client.errors import DeadlineError, UnavailableError
 
 Result = TypeVar("Result")
 

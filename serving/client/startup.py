@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from serving.client.errors import UnavailableError
+from darkroom.serving.client.errors import UnavailableError
 
 PAUSE_SECONDS: Final = 0.5
 

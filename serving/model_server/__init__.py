@@ -1,6 +1,6 @@
 """The embedded model server: TensorFlow Serving's API where its binary is not at hand.
 
-    from serving.model_server import ModelServer, ServerConfig
+    from darkroom.serving.model_server import ModelServer, ServerConfig
 
     config = ServerConfig(model_name="digits", model_base_path="models/digits")
     with ModelServer(config) as server:
@@ -10,16 +10,16 @@
 Importing this package does not import TensorFlow; starting a server does.
 """
 
-from serving.model_server.config import ServerConfig
-from serving.model_server.errors import (
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.errors import (
     ModelServerError,
     NotAvailableError,
     StartError,
     StartInterrupted,
     StatusError,
 )
-from serving.model_server.models.statuses import State, VersionStatus
-from serving.model_server.server import ModelServer
+from darkroom.serving.model_server.models.statuses import State, VersionStatus
+from darkroom.serving.model_server.server import ModelServer
 
 __all__ = [
     "ModelServer",

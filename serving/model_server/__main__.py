@@ -1,4 +1,4 @@
-"""`python -m serving.model_server`: serves until SIGTERM or SIGINT, then exits with 0.
+"""`python -m darkroom.serving.model_server`: serves until SIGTERM or SIGINT, then exits with 0.
 
 Exit codes: 0 stopped by a signal, 1 cannot start, 2 refused command line.
 """
@@ -15,12 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from serving.model_server.errors import StartError, StartInterrupted
-from serving.model_server.flags import CommandLine, FlagError, parse_flags
-from serving.model_server.models.manager import FOLLOWING
-from serving.model_server.server import COMPUTING, ModelServer
+from darkroom.serving.model_server.errors import StartError, StartInterrupted
+from darkroom.serving.model_server.flags import CommandLine, FlagError, parse_flags
+from darkroom.serving.model_server.models.manager import FOLLOWING
+from darkroom.serving.model_server.server import COMPUTING, ModelServer
 
-logger = logging.getLogger("serving.model_server")
+logger = logging.getLogger("darkroom.serving.model_server")
 
 LEAVE_SECONDS: Final = 1.0
 """How long what still loads or computes is waited for when the server has stopped."""

@@ -14,20 +14,20 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from serving.model_server.errors import (
+from darkroom.serving.model_server.errors import (
     Code,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
     StatusError,
 )
-from serving.model_server.models.leases import LoadedVersion
-from serving.model_server.models.manager import ModelManager, not_served
-from serving.model_server.models.settings import ModelSettings, copy_config, read_settings
-from serving.model_server.models.statuses import State, VersionStatus
-from serving.model_server.operations.metrics import NO_METRICS, Metrics
-from serving.model_server.operations.record_files import KEEP_ALL, RecordFiles, Retention
-from serving.model_server.operations.request_log import SERVE_TAGS, RequestLog
+from darkroom.serving.model_server.models.leases import LoadedVersion
+from darkroom.serving.model_server.models.manager import ModelManager, not_served
+from darkroom.serving.model_server.models.settings import ModelSettings, copy_config, read_settings
+from darkroom.serving.model_server.models.statuses import State, VersionStatus
+from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.operations.record_files import KEEP_ALL, RecordFiles, Retention
+from darkroom.serving.model_server.operations.request_log import SERVE_TAGS, RequestLog
 
 logger = logging.getLogger(__name__)
 

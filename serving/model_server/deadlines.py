@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Final
 
-from serving.model_server.errors import Code, StatusError
+from darkroom.serving.model_server.errors import Code, StatusError
 
 NO_DEADLINE: Final = math.inf
 TIMED_OUT: Final = "Timed out waiting for notification"

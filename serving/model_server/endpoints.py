@@ -3,17 +3,17 @@
 import asyncio
 import math
 
-from serving.model_server.config import ServerConfig
-from serving.model_server.core import ServerCore
-from serving.model_server.grpc_api.server import GrpcServer
-from serving.model_server.operations.access_log import AccessLog
-from serving.model_server.operations.metrics import Metrics
-from serving.model_server.operations.monitoring_config import read_metrics_path
-from serving.model_server.operations.observer import Observer
-from serving.model_server.rest.handler import RestHandler
-from serving.model_server.rest.protocol import Limits
-from serving.model_server.rest.server import RestServer
-from serving.model_server.rest.service import RestService
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.core import ServerCore
+from darkroom.serving.model_server.grpc_api.server import GrpcServer
+from darkroom.serving.model_server.operations.access_log import AccessLog
+from darkroom.serving.model_server.operations.metrics import Metrics
+from darkroom.serving.model_server.operations.monitoring_config import read_metrics_path
+from darkroom.serving.model_server.operations.observer import Observer
+from darkroom.serving.model_server.rest.handler import RestHandler
+from darkroom.serving.model_server.rest.protocol import Limits
+from darkroom.serving.model_server.rest.server import RestServer
+from darkroom.serving.model_server.rest.service import RestService
 
 
 class Endpoints:

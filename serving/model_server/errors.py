@@ -16,7 +16,7 @@ from enum import IntEnum
 from http import HTTPStatus
 from typing import Final
 
-from serving.model_server.failures import report_failure
+from darkroom.serving.model_server.failures import report_failure
 
 
 class Code(IntEnum):

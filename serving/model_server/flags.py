@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn, get_args, get_type_hints
 
 from pydantic import ValidationError
 
-from serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.config import ServerConfig
 
 IGNORED_FLAGS: Final = (
     "enable_profiler",
@@ -167,7 +167,7 @@ def _find_version(distribution: str) -> str:
 
 def _create_parser() -> _Parser:
     parser = _Parser(
-        prog="python -m serving.model_server",
+        prog="python -m darkroom.serving.model_server",
         usage="%(prog)s --model_base_path=FOLDER [--FLAG=VALUE …]",
         description="Serves SavedModels over TensorFlow Serving's REST and gRPC API.",
         allow_abbrev=False,

@@ -12,24 +12,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from serving.model_server.batching.batcher import Batcher, create_batcher
-from serving.model_server.config import ServerConfig
-from serving.model_server.core import ServerCore
-from serving.model_server.endpoints import Endpoints
-from serving.model_server.errors import StartError, StartInterrupted, StatusError
-from serving.model_server.event_loop import EventLoopThread
-from serving.model_server.models import memory
-from serving.model_server.models.config_file import ConfigFileFollower, read_config_file
-from serving.model_server.models.leases import Servable
-from serving.model_server.models.loading import LoadPolicy
-from serving.model_server.models.manager import ModelManager
-from serving.model_server.models.settings import ModelSettings, create_config
-from serving.model_server.models.statuses import VersionStatus
-from serving.model_server.models.versions import SAVED_MODEL_FILES, TFLITE_FILE
-from serving.model_server.operations.measured_models import MeasuredServable, measure_warmup
-from serving.model_server.operations.metrics import Metrics
-from serving.model_server.operations.record_files import Retention
-from serving.model_server.servables.threaded import ThreadedServable
+from darkroom.serving.model_server.batching.batcher import Batcher, create_batcher
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.core import ServerCore
+from darkroom.serving.model_server.endpoints import Endpoints
+from darkroom.serving.model_server.errors import StartError, StartInterrupted, StatusError
+from darkroom.serving.model_server.event_loop import EventLoopThread
+from darkroom.serving.model_server.models import memory
+from darkroom.serving.model_server.models.config_file import ConfigFileFollower, read_config_file
+from darkroom.serving.model_server.models.leases import Servable
+from darkroom.serving.model_server.models.loading import LoadPolicy
+from darkroom.serving.model_server.models.manager import ModelManager
+from darkroom.serving.model_server.models.settings import ModelSettings, create_config
+from darkroom.serving.model_server.models.statuses import VersionStatus
+from darkroom.serving.model_server.models.versions import SAVED_MODEL_FILES, TFLITE_FILE
+from darkroom.serving.model_server.operations.measured_models import (
+    MeasuredServable,
+    measure_warmup,
+)
+from darkroom.serving.model_server.operations.metrics import Metrics
+from darkroom.serving.model_server.operations.record_files import Retention
+from darkroom.serving.model_server.servables.threaded import ThreadedServable
 
 logger = logging.getLogger(__name__)
 
@@ -164,8 +167,8 @@ class ModelServer:
 
         def load(path: Path) -> Servable:
             # Not at the top of this file, because both import TensorFlow.
-            from serving.model_server.servables.loading import load_model
-            from serving.model_server.servables.warmup import warm_up
+            from darkroom.serving.model_server.servables.loading import load_model
+            from darkroom.serving.model_server.servables.warmup import warm_up
 
             model = load_model(path, config)
             if config.enable_model_warmup:
@@ -190,7 +193,7 @@ class ModelServer:
 
     def _load_models(self, core: ServerCore, models: Any) -> None:
         # Here and not in the threads that load: two of them must not import it at once.
-        importlib.import_module("serving.model_server.servables.loading")
+        importlib.import_module("darkroom.serving.model_server.servables.loading")
         if self._owns_process:
             memory.set_aside()
         for manager in core.apply(models):

@@ -2,8 +2,8 @@
 
 The package `tensorflow-serving-api` imports TensorFlow, which takes ten seconds. A client needs the
 messages alone, so their descriptors are shipped as a `FileDescriptorSet` (written by
-`python -m serving.protos.generate`) and put into a private pool, where they do not collide with
-TensorFlow's own when both live in one process.
+`python -m darkroom.serving.protos.generate`) and put into a private pool, where they do not collide
+with TensorFlow's own when both live in one process.
 """
 
 from functools import cache

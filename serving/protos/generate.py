@@ -1,4 +1,4 @@
-"""Writes the descriptors that client and server ship: `python -m serving.protos.generate`.
+"""Writes the descriptors that client and server ship: `python -m darkroom.serving.protos.generate`.
 
 Needs `tensorflow-serving-api`, and with it TensorFlow. The result depends on the installed
 version only; fields are never renumbered between versions, so either column's file serves both.
@@ -9,8 +9,8 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, wrappers_pb2
 
-from serving.protos import DESCRIPTOR_FILE
-from serving.protos.declared import declare_files
+from darkroom.serving.protos import DESCRIPTOR_FILE
+from darkroom.serving.protos.declared import declare_files
 
 
 def collect_descriptors() -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 
 from google.protobuf import text_format
 
-from serving import protos
+from darkroom.serving import protos
 
 
 class TextFileError(ValueError):

@@ -11,14 +11,14 @@ from dataclasses import replace
 import pytest
 import tensorflow as tf
 
-from benchmarks.serving import parts, report
-from benchmarks.serving.__main__ import main
-from benchmarks.serving.flask_app import create_app
-from benchmarks.serving.load import Job, Load, Recorder, percentile, summarize
-from benchmarks.serving.models import build_adder
-from benchmarks.serving.processes import BenchmarkError, Server, put_load
-from benchmarks.serving.profile import Profile, count_functions, read_stacks
-from serving.model_server import ModelServer, ServerConfig
+from darkroom.benchmarks.serving import parts, report
+from darkroom.benchmarks.serving.__main__ import main
+from darkroom.benchmarks.serving.flask_app import create_app
+from darkroom.benchmarks.serving.load import Job, Load, Recorder, percentile, summarize
+from darkroom.benchmarks.serving.models import build_adder
+from darkroom.benchmarks.serving.processes import BenchmarkError, Server, put_load
+from darkroom.benchmarks.serving.profile import Profile, count_functions, read_stacks
+from darkroom.serving.model_server import ModelServer, ServerConfig
 
 SHOWN: list[parts.Row] = []
 
@@ -204,7 +204,7 @@ def test_a_part_that_is_not_there_is_refused(capsys):
 
 
 def test_what_is_written_as_json_can_be_read(plan, monkeypatch, tmp_path):
-    monkeypatch.setattr("benchmarks.serving.__main__.run_module", lambda *a, **k: "")
+    monkeypatch.setattr("darkroom.benchmarks.serving.__main__.run_module", lambda *a, **k: "")
     row = {"what": "REST", "load": "1 caller", "rate": 1.0}
     monkeypatch.setitem(main.__globals__["PARTS"], "overhead", lambda plan: [dict(row)])
     assert main(["overhead", "--json", str(tmp_path / "numbers.json")]) == 0

@@ -8,15 +8,15 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 from tfx.types import standard_artifacts
 
-from components.baseline_model import executor as baseline_model
-from components.fingerprint import model_digest
-from components.pusher import executor as pusher
-from components.pusher.config import PushConfig
-from components.served import served_version
-from components.serving_check import executor as serving_check
-from serving.client import Prediction
-from tests import brightness
-from tests.artifacts import make_artifact, make_examples
+from darkroom.components.baseline_model import executor as baseline_model
+from darkroom.components.pusher import executor as pusher
+from darkroom.components.pusher.config import PushConfig
+from darkroom.components.serving_check import executor as serving_check
+from darkroom.serving.client import Prediction
+from darkroom.storage.fingerprint import model_digest
+from darkroom.storage.served import served_version
+from darkroom.tests import brightness
+from darkroom.tests.artifacts import make_artifact, make_examples
 
 
 @pytest.fixture(scope="module")

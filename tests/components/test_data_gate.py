@@ -4,18 +4,18 @@ import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.types import standard_artifacts
 
-from components import DataBlessing, Quarantine
-from components.data_gate.anomalies import Anomaly, read_anomalies
-from components.data_gate.executor import Executor
-from components.data_gate.gate import (
+from darkroom.components.artifacts import DataBlessing, Quarantine
+from darkroom.components.data_gate.anomalies import Anomaly, read_anomalies
+from darkroom.components.data_gate.executor import Executor
+from darkroom.components.data_gate.gate import (
     DataGateError,
     check_anomalies,
     check_quarantine,
     check_splits,
 )
-from components.errors import ComponentError
-from components.image_example_gen.quarantine import IngestSummary, summarize, write_summary
-from components.validation import ValidationConfig
+from darkroom.components.errors import ComponentError
+from darkroom.components.image_example_gen.quarantine import IngestSummary, summarize, write_summary
+from darkroom.components.validation import ValidationConfig
 
 ENUM = "ENUM_TYPE_UNEXPECTED_STRING_VALUES"
 

@@ -9,16 +9,16 @@ from tfx.orchestration import metadata
 from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 from tfx.orchestration.pipeline import Pipeline
 
-from components.data_gate.anomalies import read_anomalies
-from components.data_gate.component import DataGate
-from components.data_gate.gate import DataGateError
-from components.image_example_gen.component import ImageExampleGen
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.quarantine import read_rows
-from components.image_example_gen.split import EVAL, choose_split
-from components.validation import ValidationConfig, image_stats_options
-from tests.images import encode, pixels
-from transform.features import DESCRIPTORS, IMAGE, LABEL
+from darkroom.components.data_gate.anomalies import read_anomalies
+from darkroom.components.data_gate.component import DataGate
+from darkroom.components.data_gate.gate import DataGateError
+from darkroom.components.image_example_gen.component import ImageExampleGen
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.quarantine import read_rows
+from darkroom.components.image_example_gen.split import EVAL, choose_split
+from darkroom.components.validation import ValidationConfig, image_stats_options
+from darkroom.tests.images import encode, pixels
+from darkroom.transform.features import DESCRIPTORS, IMAGE, LABEL
 
 GOOD = [(f"{n}.png", "ab"[n % 2]) for n in range(12)]
 

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from components.evaluator.config import EvaluationConfig, Threshold
+from darkroom.components.evaluator.config import EvaluationConfig, Threshold
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 from tfx.types import standard_artifacts
 
-from components.evaluator.config import EvaluationConfig
-from components.evaluator.executor import EvaluationError, Executor, baseline_state
-from components.evaluator.results import METRICS_FILE
-from tests import brightness
-from tests.artifacts import make_artifact, make_examples
+from darkroom.components.evaluator.config import EvaluationConfig
+from darkroom.components.evaluator.executor import EvaluationError, Executor, baseline_state
+from darkroom.components.evaluator.results import METRICS_FILE
+from darkroom.tests import brightness
+from darkroom.tests.artifacts import make_artifact, make_examples
 
 GOOD, WORSE = 128, 75  # WORSE takes the dark picture of level 90 for a bright one.
 

@@ -1,6 +1,6 @@
 import pytest
 
-from components.evaluator.ignorance import describe_ignorance, wilson_interval
+from darkroom.components.evaluator.ignorance import describe_ignorance, wilson_interval
 
 CLASSES = ["cat", "dog"]
 

@@ -4,13 +4,13 @@ import unicodedata
 
 import pytest
 
-from components.errors import ComponentError
-from components.image_example_gen.check import check
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.errors import DataClassesError, DataLocationError
-from components.image_example_gen.rows import Row, list_rows
-from tests.images import encode, pixels
-from tests.unprivileged import unprivileged_folder
+from darkroom.components.errors import ComponentError
+from darkroom.components.image_example_gen.check import check
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.errors import DataClassesError, DataLocationError
+from darkroom.components.image_example_gen.rows import Row, list_rows
+from darkroom.tests.images import encode, pixels
+from darkroom.tests.unprivileged import unprivileged_folder
 
 GOOD = "image_path,label\n0.png,a\n1.png,a\n2.png,b\n3.png,b\n"
 
@@ -133,9 +133,9 @@ def test_unreadable_class_folder_is_refused():
 def test_data_are_checked_without_tensorflow(folder):
     program = (
         "import sys;"
-        "from components.image_example_gen.check import check;"
-        "from components.image_example_gen.config import DataConfig;"
-        "from components.image_example_gen.fingerprint import fingerprint;"
+        "from darkroom.components.image_example_gen.check import check;"
+        "from darkroom.components.image_example_gen.config import DataConfig;"
+        "from darkroom.components.image_example_gen.fingerprint import fingerprint;"
         "config = DataConfig(path=sys.argv[1]); check(config); fingerprint(config);"
         "assert not {'tensorflow', 'tfx', 'apache_beam'} & set(sys.modules)"
     )

@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from components.image_example_gen.config import DataConfig
-from transform.features import IMAGE_XF, RESERVED
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.transform.features import IMAGE_XF, RESERVED
 
 
 @pytest.mark.parametrize(

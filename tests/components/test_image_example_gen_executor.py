@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tfx.types import artifact_utils, standard_artifacts
 
-from components import Quarantine
-from components.image_example_gen.component import ImageExampleGen
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.errors import DataClassesError
-from components.image_example_gen.executor import Executor
-from components.image_example_gen.quarantine import read_rows, read_summary
-from tests.images import encode, pixels
-from transform.features import DESCRIPTORS, IMAGE, IMAGE_PATH, LABEL
+from darkroom.components.artifacts import Quarantine
+from darkroom.components.image_example_gen.component import ImageExampleGen
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.errors import DataClassesError
+from darkroom.components.image_example_gen.executor import Executor
+from darkroom.components.image_example_gen.quarantine import read_rows, read_summary
+from darkroom.tests.images import encode, pixels
+from darkroom.transform.features import DESCRIPTORS, IMAGE, IMAGE_PATH, LABEL
 
 REASONS = {
     "missing.png": "missing_file",

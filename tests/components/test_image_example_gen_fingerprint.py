@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.fingerprint import fingerprint
-from components.image_example_gen.split import EVAL, TRAIN, choose_split
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.fingerprint import fingerprint
+from darkroom.components.image_example_gen.split import EVAL, TRAIN, choose_split
 
 
 @pytest.fixture(params=["csv", "folders"])

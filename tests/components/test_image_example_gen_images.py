@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from components.image_example_gen import images as module
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.files import read_image
-from components.image_example_gen.images import describe, laplacian_variance
-from components.image_example_gen.load import load_row
-from components.image_example_gen.rejection import Reason, RowRejectedError
-from components.image_example_gen.rows import Row
-from tests.images import encode, encode_with_orientation, pixels
-from tests.unprivileged import unprivileged_folder
+from darkroom.components.image_example_gen import images as module
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.files import read_image
+from darkroom.components.image_example_gen.images import describe, laplacian_variance
+from darkroom.components.image_example_gen.load import load_row
+from darkroom.components.image_example_gen.rejection import Reason, RowRejectedError
+from darkroom.components.image_example_gen.rows import Row
+from darkroom.tests.images import encode, encode_with_orientation, pixels
+from darkroom.tests.unprivileged import unprivileged_folder
 
 
 def reason(call, *arguments):

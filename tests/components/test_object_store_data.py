@@ -5,18 +5,18 @@ import time
 
 import pytest
 
-from components.image_example_gen.check import check
-from components.image_example_gen.config import DataConfig
-from components.image_example_gen.errors import DataClassesError, DataLocationError
-from components.image_example_gen.fingerprint import fingerprint
-from components.image_example_gen.folder import open_folder
-from components.image_example_gen.quarantine import read_rows
-from components.image_example_gen.rows import list_rows
-from components.object_store import scratch_copy, upload_folder, write_bytes
-from config import ConfigError, parse_recipe
-from tests.components.test_image_example_gen_executor import ingest, read_examples
-from tests.images import encode, pixels
-from transform.features import IMAGE_PATH
+from darkroom.components.image_example_gen.check import check
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.errors import DataClassesError, DataLocationError
+from darkroom.components.image_example_gen.fingerprint import fingerprint
+from darkroom.components.image_example_gen.folder import open_folder
+from darkroom.components.image_example_gen.quarantine import read_rows
+from darkroom.components.image_example_gen.rows import list_rows
+from darkroom.recipe import ConfigError, parse_recipe
+from darkroom.storage.object_store import scratch_copy, upload_folder, write_bytes
+from darkroom.tests.components.test_image_example_gen_executor import ingest, read_examples
+from darkroom.tests.images import encode, pixels
+from darkroom.transform.features import IMAGE_PATH
 
 URI = "s3://bucket/data"
 LITTER = [".hidden/1.png", "b/.DS_Store", "b/Thumbs.db", "beside.txt"]
@@ -167,8 +167,8 @@ def test_a_scheme_that_nobody_knows_is_refused_by_the_recipe():
 def test_a_disk_that_is_full_is_one_line(bucket, local, tmp_path):
     script = (
         "import resource, sys\n"
-        "from components.image_example_gen.config import DataConfig\n"
-        "from components.image_example_gen.folder import open_folder\n"
+        "from darkroom.components.image_example_gen.config import DataConfig\n"
+        "from darkroom.components.image_example_gen.folder import open_folder\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "folder = open_folder(DataConfig(path=sys.argv[1], format='folders'))\n"
         "try:\n"
@@ -184,8 +184,9 @@ def test_a_disk_that_is_full_is_one_line(bucket, local, tmp_path):
 
 def test_local_data_import_no_object_store_client():
     script = (
-        "import sys, components.image_example_gen.fingerprint, components.pusher.config\n"
-        "import components.served\n"
+        "import sys, darkroom.components.image_example_gen.fingerprint\n"
+        "import darkroom.components.pusher.config\n"
+        "import darkroom.storage.served\n"
         "assert not {'fsspec', 's3fs', 'gcsfs', 'botocore', 'tensorflow', 'tfx'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

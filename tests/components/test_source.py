@@ -2,11 +2,11 @@ import shutil
 
 import pytest
 
-from components.source import ROOT, SourceTree
+from darkroom.components.source import SourceTree
 
 FILES = {
     "trainer/__init__.py": "",
-    "trainer/run.py": "from serving.signatures import export",
+    "trainer/run.py": "from darkroom.serving.signatures import export",
     "trainer/other.py": "x = 1",
     "serving/__init__.py": "",
     "serving/signatures.py": "import numpy",
@@ -15,8 +15,9 @@ FILES = {
     "serving/protos/.hidden": "",
     "serving/protos/generate.py": "",
     "serving/deploy/compose.yaml": "",
-    "numpy/__init__.py": "",
+    "__init__.py": "",
     "config.py": "",
+    "README.md": "",
 }
 
 
@@ -41,57 +42,53 @@ PROTOS = {"serving/__init__.py", "serving/protos/__init__.py", "serving/protos/m
 @pytest.mark.parametrize(
     ("text", "more"),
     [
-        ("from serving.signatures import export", SIGNATURES),
-        ("import serving.signatures as s", SIGNATURES),
-        ("from serving import signatures", SIGNATURES),
+        ("from darkroom.serving.signatures import export", SIGNATURES),
+        ("import darkroom.serving.signatures as s", SIGNATURES),
+        ("from darkroom.serving import signatures", SIGNATURES),
         ("from . import other", OTHER),
         ("from .other import x", OTHER),
-        ("def later():\n    from trainer import other", OTHER),
-        ("class A:\n    def b(self):\n        import trainer.other", OTHER),
-        ("try:\n    import trainer.other\nexcept ImportError:\n    pass", OTHER),
-        ("if TYPE_CHECKING:\n    import trainer.other", set()),
-        ("if typing.TYPE_CHECKING:\n    import a\nelse:\n    import trainer.other", OTHER),
-        ('start(["python", "-m", "trainer.other"])', OTHER),
-        ('look_up("trainer.other.Class")', OTHER),
-        ('"""The words trainer.other in a text."""', set()),
+        ("def later():\n    from darkroom.trainer import other", OTHER),
+        ("class A:\n    def b(self):\n        import darkroom.trainer.other", OTHER),
+        ("try:\n    import darkroom.trainer.other\nexcept ImportError:\n    pass", OTHER),
+        ("if TYPE_CHECKING:\n    import darkroom.trainer.other", set()),
+        ("if typing.TYPE_CHECKING:\n    import a\nelse:\n    import darkroom.trainer.other", OTHER),
+        ('start(["python", "-m", "darkroom.trainer.other"])', OTHER),
+        ('look_up("darkroom.trainer.other.Class")', OTHER),
+        ('"""The words darkroom.trainer.other in a text."""', set()),
         ('open("config.json"), open("config")', set()),
-        ("from serving import protos", PROTOS),
+        ("from darkroom.serving import protos", PROTOS),
         ("import numpy", set()),
     ],
 )
 def test_what_a_module_imports_in_any_way_is_found(root, text, more):
     (root / "trainer" / "run.py").write_text(text)
-    assert found(root, "trainer.run.run_fn") == {"trainer/__init__.py", "trainer/run.py"} | more
+    assert (
+        found(root, "darkroom.trainer.run.run_fn")
+        == {"trainer/__init__.py", "trainer/run.py"} | more
+    )
 
 
 def test_imports_are_followed_and_circles_end(root):
-    (root / "serving" / "signatures.py").write_text("import trainer.run")
-    assert found(root, "trainer.run") == {"trainer/__init__.py", "trainer/run.py"} | SIGNATURES
+    (root / "serving" / "signatures.py").write_text("import darkroom.trainer.run")
+    assert (
+        found(root, "darkroom.trainer.run")
+        == {"trainer/__init__.py", "trainer/run.py"} | SIGNATURES
+    )
 
 
 def test_what_is_not_ours_has_no_fingerprint(root):
     tree = SourceTree(root)
     assert tree.fingerprint(["numpy.array", "tfx.components.Trainer"]) == ""
-    assert len(tree.fingerprint(["trainer.run"])) == 64
+    assert len(tree.fingerprint(["darkroom.trainer.run"])) == 64
 
 
 def test_another_folder_gives_the_same_fingerprint_and_another_line_does_not(root):
     copy = root.with_name("elsewhere")
     shutil.copytree(root, copy)
-    before = SourceTree(root).fingerprint(["trainer.run"])
-    assert SourceTree(copy).fingerprint(["trainer.run"]) == before
+    before = SourceTree(root).fingerprint(["darkroom.trainer.run"])
+    assert SourceTree(copy).fingerprint(["darkroom.trainer.run"]) == before
     (copy / "serving" / "signatures.py").write_text("import numpy  # now")
-    assert SourceTree(copy).fingerprint(["trainer.run"]) != before
+    assert SourceTree(copy).fingerprint(["darkroom.trainer.run"]) != before
     (copy / "serving" / "signatures.py").write_text("import (")
     with pytest.raises(SyntaxError):
-        SourceTree(copy).fingerprint(["trainer.run"])
-
-
-def test_every_room_is_known():
-    """One that is not would be in no key, as a library is not."""
-    from components.source import ROOMS
-
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
-    modules = {path.stem for path in ROOT.glob("*.py")}
-    outside = {"benchmarks", "samples", "tests", "tools", "setup"}
-    assert (packages | modules) - outside == ROOMS
+        SourceTree(copy).fingerprint(["darkroom.trainer.run"])

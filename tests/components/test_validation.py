@@ -5,8 +5,13 @@ import pytest
 import tensorflow_data_validation as tfdv
 from pydantic import ValidationError
 
-from components.validation import DEFAULT_FATAL, KINDS, ValidationConfig, image_stats_options
-from transform.features import DESCRIPTORS, IMAGE, IMAGE_PATH, LABEL
+from darkroom.components.validation import (
+    DEFAULT_FATAL,
+    KINDS,
+    ValidationConfig,
+    image_stats_options,
+)
+from darkroom.transform.features import DESCRIPTORS, IMAGE, IMAGE_PATH, LABEL
 
 
 def test_the_defaults_are_kinds_that_exist():
@@ -51,7 +56,8 @@ def test_paths_are_not_profiled_and_images_as_images():
 
 def test_a_recipe_is_checked_without_data_validation():
     program = (
-        "import sys; from components.validation import ValidationConfig; ValidationConfig();"
+        "import sys; from darkroom.components.validation import ValidationConfig;"
+        "ValidationConfig();"
         "assert not {'tensorflow_data_validation', 'apache_beam'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubeflow.local import STEP_LABEL
-from tests.workspace import Workspace
+from darkroom.kubeflow.local import STEP_LABEL
+from darkroom.tests.workspace import Workspace
 
 PROJECT = Path(__file__).resolve().parents[2]
 IMAGE = os.environ.get("DARKROOM_IMAGE", "darkroom:latest")
@@ -26,7 +26,15 @@ SECONDS = 300
 
 def command(workspace, **sections):
     recipe = workspace.write_recipe(**sections)
-    return [sys.executable, "-m", "kubeflow.local", "--config", str(recipe), "--image", IMAGE]
+    return [
+        sys.executable,
+        "-m",
+        "darkroom.kubeflow.local",
+        "--config",
+        str(recipe),
+        "--image",
+        IMAGE,
+    ]
 
 
 def run_in_containers(workspace, **sections):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workspace import Workspace, cached
+from darkroom.tests.workspace import Workspace, cached
 
 pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,10 +28,10 @@ def workspace(tmp_path_factory):
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A copy of the project, so that its source can be edited."""
-    copy = tmp_path_factory.mktemp("project")
-    for name in ("components", "runner", "serving", "trainer", "transform"):
+    copy = tmp_path_factory.mktemp("project") / "darkroom"
+    for name in ("components", "recipe", "runner", "serving", "storage", "trainer", "transform"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("config.py", "pipeline.py", ".python-version"):
+    for name in ("__init__.py", "pipeline.py", ".python-version"):
         shutil.copyfile(ROOT / name, copy / name)
     return copy
 
@@ -39,8 +39,9 @@ def project(tmp_path_factory):
 def start(project, workspace, **sections):
     recipe = workspace.write_recipe(**sections)
     command = [sys.executable, "pipeline.py", "--config", str(recipe)]
+    environment = {**ENVIRONMENT, "PYTHONPATH": str(project.parent)}
     return subprocess.Popen(
-        command, cwd=project, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True
+        command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True
     )
 
 

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-import pipeline
-from tests.small_disk import fill, resize, small_disk
-from tests.workspace import Workspace, cached
+from darkroom import pipeline
+from darkroom.tests.small_disk import fill, resize, small_disk
+from darkroom.tests.workspace import Workspace, cached
 
 pytestmark = pytest.mark.e2e
 BEFORE_TRAINER = [

@@ -7,10 +7,10 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_metadata.proto.v0 import schema_pb2
 
-import pipeline
-from tests.workspace import Workspace, cached
-from trainer.backbones import LETTERS_FILE
-from transform.features import (
+from darkroom import pipeline
+from darkroom.tests.workspace import Workspace, cached
+from darkroom.trainer.backbones import LETTERS_FILE
+from darkroom.transform.features import (
     DESCRIPTORS,
     FLOAT_DESCRIPTORS,
     IMAGE,

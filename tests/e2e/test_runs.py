@@ -5,10 +5,10 @@ import shutil
 import pytest
 import tensorflow as tf
 
-import pipeline
-from components.fingerprint import model_digest
-from runner.session import exit_code
-from tests.workspace import Workspace, cached
+from darkroom import pipeline
+from darkroom.runner.session import exit_code
+from darkroom.storage.fingerprint import model_digest
+from darkroom.tests.workspace import Workspace, cached
 
 pytestmark = pytest.mark.e2e
 

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-import pipeline
-from runner.session import exit_code
-from tests.workspace import Workspace
+from darkroom import pipeline
+from darkroom.runner.session import exit_code
+from darkroom.tests.workspace import Workspace
 
 pytestmark = pytest.mark.e2e
 

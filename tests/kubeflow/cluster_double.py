@@ -1,7 +1,7 @@
 """A small double of the Kubernetes API: one training job, its pods, logs and watches, on loopback.
 
-It answers the calls that `kubeflow.training_job` makes, with the status objects of Kubernetes. It
-runs nothing: a test says what becomes of the job, one change for each watch.
+It answers the calls that `darkroom.kubeflow.training_job` makes, with the status objects of
+Kubernetes. It runs nothing: a test says what becomes of the job, one change for each watch.
 """
 
 import json

@@ -5,8 +5,8 @@ from typing import Any
 
 import yaml
 
-from kubeflow.compile import CompiledPipeline
-from kubeflow.server.rest import Patience
+from darkroom.kubeflow.compile import CompiledPipeline
+from darkroom.kubeflow.server.rest import Patience
 
 QUICK = Patience(attempts=4, first_pause=0.001, longest_pause=0.002, connect=5.0, read=0.25)
 """Tries again at once; `read` bounds the faults that are slow answers."""

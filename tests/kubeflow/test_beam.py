@@ -2,8 +2,8 @@
 
 import pytest
 
-from config import ConfigError
-from kubeflow.beam import check_beam_arguments, is_remote
+from darkroom.kubeflow.beam import check_beam_arguments, is_remote
+from darkroom.recipe import ConfigError
 
 IMAGE = "registry.example/darkroom:1"
 FLINK = [

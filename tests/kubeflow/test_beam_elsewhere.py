@@ -15,14 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from components.image_example_gen.config import DataConfig
-from samples.digits import is_sample_path, sample_files
-from samples.folder import write_folder
-from tests.ports import free_ports
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.samples.digits import is_sample_path, sample_files
+from darkroom.samples.folder import write_folder
+from darkroom.tests.ports import free_ports
 
 PROJECT = Path(__file__).resolve().parents[2]
-EXECUTOR = "components.image_example_gen.executor.Executor"
-SCHEMAS = {"examples": "tfx.Examples", "quarantine": "components.Quarantine"}
+EXECUTOR = "darkroom.components.image_example_gen.executor.Executor"
+SCHEMAS = {"examples": "tfx.Examples", "quarantine": "darkroom.Quarantine"}
 PER_CLASS = 3
 
 
@@ -90,7 +90,7 @@ def ingest(data: Path, folder: Path, *beam_arguments: str) -> dict[str, dict[str
         *("--outputs_spec", json.dumps({"artifacts": types})),
         *beam_arguments,
     ]
-    command = [sys.executable, "-m", "kubeflow.entrypoint", *arguments]
+    command = [sys.executable, "-m", "darkroom.kubeflow.entrypoint", *arguments]
     ended = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=180)
     assert ended.returncode == 0, ended.stderr
     said = json.loads(answer.read_text())["artifacts"]

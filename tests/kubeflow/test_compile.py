@@ -10,12 +10,12 @@ from google.protobuf import json_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from config import ConfigError
-from kubeflow.compile import compile_recipe, main
-from kubeflow.config import NODES, to_task_name
-from kubeflow.parameters import override_recipe, run_arguments
-from kubeflow.values import put_values
-from tests.workspace import Workspace
+from darkroom.kubeflow.compile import compile_recipe, main
+from darkroom.kubeflow.parameters import override_recipe, run_arguments
+from darkroom.kubeflow.values import put_values
+from darkroom.recipe import ConfigError
+from darkroom.recipe.kubeflow import NODES, to_task_name
+from darkroom.tests.workspace import Workspace
 
 IN_THE_DAG = {*NODES} - {"ImportSchemaGen"}
 ROOT = "minio://bucket/root"
@@ -83,7 +83,7 @@ def test_every_node_is_there_as_a_container_with_our_entrypoint(specification, t
         component = specification["components"][task["componentRef"]["name"]]
         assert component["executorLabel"] == f"exec-{to_task_name(node)}"
         found = container(specification, node)
-        assert found["command"] == ["python", "-m", "kubeflow.entrypoint"]
+        assert found["command"] == ["python", "-m", "darkroom.kubeflow.entrypoint"]
         assert found["image"] == "darkroom:test"
     assert len(specification["components"]) == len(IN_THE_DAG)
     assert len(specification["deploymentSpec"]["executors"]) == len(IN_THE_DAG)
@@ -146,7 +146,7 @@ def test_artifact_types_are_on_the_command_line(specification):
     inputs = argument(specification, "RunReport", "--json_serialized_inputs_spec_args")
     outputs = argument(specification, "ImageExampleGen", "--outputs_spec")
     schema = inputs["artifacts"]["quarantine"]["artifactType"]["instanceSchema"]
-    assert yaml.safe_load(schema)["title"] == "components.Quarantine"
+    assert yaml.safe_load(schema)["title"] == "darkroom.Quarantine"
     assert "tfx.Examples" in outputs["artifacts"]["examples"]["artifactType"]["instanceSchema"]
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.source import SourceTree
-from kubeflow.compile import compile_recipe
-from tests.workspace import Workspace
-from trainer.backbones import LETTERS_FILE
+from darkroom.components.source import SourceTree
+from darkroom.kubeflow.compile import compile_recipe
+from darkroom.tests.workspace import Workspace
+from darkroom.trainer.backbones import LETTERS_FILE
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def test_code_is_in_the_parameters_of_its_steps(workspace):
     found = tasks(workspace.recipe())
     tree = SourceTree()
     for name, function in (
-        ("trainer", "trainer.run"),
-        ("transform", "transform.preprocessing"),
-        ("data-gate", "components.data_gate.executor"),
-        ("image-example-gen", "components.image_example_gen.executor"),
+        ("trainer", "darkroom.trainer.run"),
+        ("transform", "darkroom.transform.preprocessing"),
+        ("data-gate", "darkroom.components.data_gate.executor"),
+        ("image-example-gen", "darkroom.components.image_example_gen.executor"),
     ):
         assert constant(found[name], "source") == tree.fingerprint([function])
     assert "source" not in found["statistics-gen"]["inputs"]["parameters"]

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from components.object_store import read_bytes, write_bytes
-from kubeflow import distributed_step, executor_input, training_job
-from kubeflow.distributed_step import (
+from darkroom.kubeflow import distributed_step, executor_input, training_job
+from darkroom.kubeflow.distributed_step import (
     WorkerError,
     launch,
     read_service_account,
     run_as_worker,
 )
-from kubeflow.executor_input import read_step_input
-from tests.components.conftest import bucket, server  # noqa: F401
-from tests.kubeflow.cluster_double import becomes, running_cluster
+from darkroom.kubeflow.executor_input import read_step_input
+from darkroom.storage.object_store import read_bytes, write_bytes
+from darkroom.tests.kubeflow.cluster_double import becomes, running_cluster
 
 INPUTS_SPEC = {
     "artifacts": {"examples": {"artifactType": {"instanceSchema": "title: tfx.Examples"}}}
@@ -76,7 +75,7 @@ def cluster(monkeypatch):
         yield double
 
 
-def test_chief_fetches_inputs_and_stores_outputs(bucket, roots, tmp_path, monkeypatch):  # noqa: F811
+def test_chief_fetches_inputs_and_stores_outputs(bucket, roots, tmp_path, monkeypatch):
     write_bytes(f"{RUN}/examples/data", b"images")
     as_worker(monkeypatch, 0)
     step = read_step(RUN, tmp_path / "unused.json")
@@ -87,7 +86,7 @@ def test_chief_fetches_inputs_and_stores_outputs(bucket, roots, tmp_path, monkey
     assert model == {"uri": f"{RUN}/model", "metadata": {"steps": 3}}
 
 
-def test_other_workers_store_nothing(bucket, roots, tmp_path, monkeypatch):  # noqa: F811
+def test_other_workers_store_nothing(bucket, roots, tmp_path, monkeypatch):
     write_bytes(f"{RUN}/examples/data", b"images")
     as_worker(monkeypatch, 1)
     step = read_step(RUN, tmp_path / "unused.json")
@@ -98,7 +97,7 @@ def test_other_workers_store_nothing(bucket, roots, tmp_path, monkeypatch):  # n
 
 @pytest.mark.parametrize("index", [0, 1])
 def test_what_a_worker_fetched_and_wrote_is_removed(
-    bucket,  # noqa: F811
+    bucket,
     roots,
     tmp_path,
     monkeypatch,
@@ -122,7 +121,7 @@ def test_what_a_worker_fetched_and_wrote_is_removed(
 
 
 def test_the_step_launches_a_job_and_answers_what_the_chief_said(
-    bucket,  # noqa: F811
+    bucket,
     cluster,
     tmp_path,
     monkeypatch,
@@ -151,7 +150,7 @@ def test_the_step_launches_a_job_and_answers_what_the_chief_said(
     (manifest,) = manifests
     worker = manifest["spec"]["tfReplicaSpecs"]["Worker"]
     (container,) = worker["template"]["spec"]["containers"]
-    program = ["python", "-m", "kubeflow.entrypoint"]
+    program = ["python", "-m", "darkroom.kubeflow.entrypoint"]
     assert container["command"] == [*program, *ARGUMENTS, "--training_worker"]
     assert (worker["replicas"], container["image"]) == (2, "darkroom:1")
     assert manifest["metadata"]["ownerReferences"][0]["name"] == "step-pod"
@@ -180,7 +179,7 @@ def test_the_workers_account_is_that_of_the_step(token, account):
     assert read_service_account(token) == account
 
 
-def test_a_chief_that_left_nothing_is_an_error(bucket, cluster, tmp_path):  # noqa: F811
+def test_a_chief_that_left_nothing_is_an_error(bucket, cluster, tmp_path):
     cluster.changes.append(becomes("Succeeded"))
     step = read_step(RUN, tmp_path / "output.json")
     with pytest.raises(WorkerError, match=r"the chief left no answer: .*model\.answer\.json"):

@@ -12,7 +12,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODEL_SCHEMA = {"artifactType": {"instanceSchema": "title: tfx.Model\ntype: object\n"}}
-BASELINE_MODEL = "components.baseline_model.executor.Executor"
+BASELINE_MODEL = "darkroom.components.baseline_model.executor.Executor"
 
 
 def write_arguments(folder, executor=BASELINE_MODEL, destination=None, root=None):
@@ -44,7 +44,7 @@ def write_arguments(folder, executor=BASELINE_MODEL, destination=None, root=None
 
 
 def run(arguments):
-    command = [sys.executable, "-m", "kubeflow.entrypoint", *arguments]
+    command = [sys.executable, "-m", "darkroom.kubeflow.entrypoint", *arguments]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
 
 
@@ -95,7 +95,7 @@ def test_steps_that_need_no_tensorflow_do_not_import_it(tmp_path):
 
 def test_executors_of_such_steps_import_none_either():
     program = (
-        "import sys, importlib; from kubeflow.light_imports import *;"
+        "import sys, importlib; from darkroom.kubeflow.light_imports import *;"
         "import_tfx_types(); skip_component_package();"
         "[importlib.import_module(f'components.{n}.executor') for n in"
         " ('baseline_model', 'data_gate', 'pusher')];"
@@ -113,7 +113,7 @@ def test_executors_of_such_steps_import_none_either():
 )
 def test_the_last_line_says_what_went_wrong(tmp_path, executor, words):
     (tmp_path / "serving").write_text("no folder")
-    ended = run(write_arguments(tmp_path, f"tests.kubeflow.executors.{executor}"))
+    ended = run(write_arguments(tmp_path, f"darkroom.tests.kubeflow.executors.{executor}"))
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == f"error: {words}"
     assert "Traceback" in ended.stderr
@@ -131,8 +131,8 @@ def test_a_message_that_does_not_fit_is_refused_in_one_line(tmp_path):
 
 def test_a_step_that_is_stopped_cleans_up(tmp_path):
     (tmp_path / "serving").mkdir()
-    arguments = write_arguments(tmp_path, "tests.kubeflow.executors.Waiting")
-    command = [sys.executable, "-m", "kubeflow.entrypoint", *arguments]
+    arguments = write_arguments(tmp_path, "darkroom.tests.kubeflow.executors.Waiting")
+    command = [sys.executable, "-m", "darkroom.kubeflow.entrypoint", *arguments]
     step = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
@@ -148,7 +148,7 @@ def test_a_step_that_is_stopped_cleans_up(tmp_path):
 
 PROGRAM = """
 import sys
-from kubeflow.light_imports import hidden, import_tfx_types, skip_component_package
+from darkroom.kubeflow.light_imports import hidden, import_tfx_types, skip_component_package
 
 types = import_tfx_types()
 skip_component_package()

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tfx.types import standard_artifacts
 
-from components.artifacts import Quarantine
-from kubeflow import executor_input
-from kubeflow.executor_input import (
+from darkroom.components.artifacts import Quarantine
+from darkroom.kubeflow import executor_input
+from darkroom.kubeflow.executor_input import (
     ExecutorInputError,
     make_output_folders,
     read_step_input,
@@ -22,7 +22,7 @@ EXAMPLES_SCHEMA = "title: tfx.Examples\ntype: object\nproperties:\n  span:\n    
 INPUTS_SPEC = {
     "artifacts": {
         "examples": {"artifactType": {"instanceSchema": EXAMPLES_SCHEMA}},
-        "quarantine": {"artifactType": {"instanceSchema": "title: components.Quarantine\n"}},
+        "quarantine": {"artifactType": {"instanceSchema": "title: darkroom.Quarantine\n"}},
     },
     "parameters": {
         "steps": {"parameterType": "NUMBER_INTEGER"},

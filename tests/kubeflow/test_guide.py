@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.image_example_gen.config import DataConfig
-from components.pusher.config import PushConfig
-from kubeflow.beam import check_beam_arguments
-from kubeflow.config import KubeflowConfig
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.pusher.config import PushConfig
+from darkroom.kubeflow.beam import check_beam_arguments
+from darkroom.recipe.kubeflow import KubeflowConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "kubeflow.md").read_text()

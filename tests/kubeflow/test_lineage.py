@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from kubeflow.server.access import RefusedError
-from kubeflow.server.lineage import read_push
+from darkroom.kubeflow.server.access import RefusedError
+from darkroom.kubeflow.server.lineage import read_push
 
 
 class Answering:

@@ -7,12 +7,12 @@ import stat
 
 import pytest
 
-from config import ConfigError
-from kubeflow.local import EngineError, check_engine, main, pass_on, place_folders
-from kubeflow.local_driver import StepStream
-from runner.session import RunPlace, RunSession
-from runner.terminal import Terminal
-from tests.workspace import Workspace
+from darkroom.kubeflow.local import EngineError, check_engine, main, pass_on, place_folders
+from darkroom.kubeflow.local_driver import StepStream
+from darkroom.recipe import ConfigError
+from darkroom.runner.session import RunPlace, RunSession
+from darkroom.runner.terminal import Terminal
+from darkroom.tests.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ class Run:
         self.shown = io.StringIO()
         self.session = RunSession(self.place, Terminal(self.shown), {})
         self.session.expect(["DataGate"])
-        schema = {"artifactType": {"instanceSchema": "title: components.DataBlessing\n"}}
+        schema = {"artifactType": {"instanceSchema": "title: darkroom.DataBlessing\n"}}
         self.stream = StepStream(
             self.place,
             self.session,

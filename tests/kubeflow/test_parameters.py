@@ -1,15 +1,15 @@
 import pytest
 
-from config import ConfigError
-from kubeflow.config import DEFAULT_PARAMETERS
-from kubeflow.parameters import (
+from darkroom.kubeflow.parameters import (
     SECTIONS,
     list_parameters,
     override_recipe,
     run_arguments,
 )
-from kubeflow.values import has_place, put_values
-from tests.workspace import Workspace
+from darkroom.kubeflow.values import has_place, put_values
+from darkroom.recipe import ConfigError
+from darkroom.recipe.kubeflow import DEFAULT_PARAMETERS
+from darkroom.tests.workspace import Workspace
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_places_are_those_of_the_section_and_of_what_is_below(workspace):
 
 
 def test_sections_name_nodes_only():
-    from kubeflow.config import NODES
+    from darkroom.recipe.kubeflow import NODES
 
     assert set(SECTIONS) <= set(NODES)
 

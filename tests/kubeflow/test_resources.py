@@ -7,12 +7,12 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 from pydantic import ValidationError
 
-from kubeflow.config import KubeflowConfig, StepConfig
-from kubeflow.resources import (
+from darkroom.kubeflow.resources import (
     create_container_settings,
     create_kubernetes_settings,
     create_task_settings,
 )
+from darkroom.recipe.kubeflow import KubeflowConfig, StepConfig
 
 FULL = {
     "cpu_request": "500m",

@@ -2,11 +2,11 @@
 
 import pytest
 
-from config import ConfigError
-from kubeflow import schedule
-from kubeflow.server.cron import check_cron, read_interval
-from tests.kubeflow.api_double import BASE, TRANSIENT, ApiDouble, serve
-from tests.kubeflow.commands import QUICK, job_arguments
+from darkroom.kubeflow import schedule
+from darkroom.kubeflow.server.cron import check_cron, read_interval
+from darkroom.recipe import ConfigError
+from darkroom.tests.kubeflow.api_double import BASE, TRANSIENT, ApiDouble, serve
+from darkroom.tests.kubeflow.commands import QUICK, job_arguments
 
 NIGHTLY = ("--name", "nightly", "--cron", "0 0 3 * * *")
 EVERY_SIX_HOURS = ("--name", "nightly", "--every", "6h")

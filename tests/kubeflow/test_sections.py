@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from config import parse_recipe
-from kubeflow.parameters import FIXED, list_parameters
-from kubeflow.values import put_value, put_values
-from pipeline import InputState, create_pipeline
-from tests.workspace import Workspace
+from darkroom.kubeflow.parameters import FIXED, list_parameters
+from darkroom.kubeflow.values import put_value, put_values
+from darkroom.pipeline import InputState, create_pipeline
+from darkroom.recipe import parse_recipe
+from darkroom.tests.workspace import Workspace
 
 CHANGES = {
     "data.path": "/elsewhere",

@@ -5,11 +5,11 @@ import itertools
 import pytest
 import yaml
 
-from config import load_recipe
-from kubeflow import submit
-from kubeflow.parameters import override_recipe, run_arguments
-from tests.kubeflow.api_double import BASE, PERMANENT, TRANSIENT, ApiDouble, serve
-from tests.kubeflow.commands import QUICK, compile_quickly, job_arguments, write_recipe
+from darkroom.kubeflow import submit
+from darkroom.kubeflow.parameters import override_recipe, run_arguments
+from darkroom.recipe import load_recipe
+from darkroom.tests.kubeflow.api_double import BASE, PERMANENT, TRANSIENT, ApiDouble, serve
+from darkroom.tests.kubeflow.commands import QUICK, compile_quickly, job_arguments, write_recipe
 
 DONE = {"state": "SUCCEEDED"}
 REQUESTS = [
@@ -79,7 +79,7 @@ def test_a_first_submission_creates_everything(double, recipe, capsys):
 
 def test_a_relative_path_is_not_taken_for_the_containers(double, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("kubeflow.server.submission.compile_recipe", compile_quickly)
+    monkeypatch.setattr("darkroom.kubeflow.server.submission.compile_recipe", compile_quickly)
     (tmp_path / "data").mkdir()
     recipe = write_recipe(tmp_path, data={"path": "data"}, push={"destination": "models"})
     assert run(double, recipe) == 0
@@ -152,7 +152,7 @@ def test_a_refusal_ends_in_one_line_and_no_second_run(double, recipe, capsys, in
 
 @pytest.mark.parametrize("index", range(len(REQUESTS)))
 def test_a_server_that_stays_ill_ends_in_one_line(double, recipe, capsys, monkeypatch, index):
-    monkeypatch.setattr("kubeflow.server.watch.LONGEST_SILENCE", 0.1)
+    monkeypatch.setattr("darkroom.kubeflow.server.watch.LONGEST_SILENCE", 0.1)
     double.always = (index, "500")
     code = run(double, recipe, "--wait")
     captured = capsys.readouterr()
@@ -261,7 +261,7 @@ def test_interrupted_waiting_leaves_the_run_alone(double, recipe, capsys, monkey
             raise KeyboardInterrupt
 
     double.story = [{"state": "RUNNING"}]
-    monkeypatch.setattr("kubeflow.server.watch.time.sleep", interrupt)
+    monkeypatch.setattr("darkroom.kubeflow.server.watch.time.sleep", interrupt)
     assert run(double, recipe, "--wait") == 130
     (created,) = double.all("runs")
     last = capsys.readouterr().out.splitlines()[-1]

@@ -11,11 +11,11 @@ import pytest
 import trustme
 import yaml
 
-from kubeflow import submit
-from kubeflow.server.access import Credentials, read_access
-from kubeflow.server.rest import Patience
-from tests.kubeflow.api_double import BASE, ApiDouble, serve
-from tests.kubeflow.commands import QUICK, job_arguments
+from darkroom.kubeflow import submit
+from darkroom.kubeflow.server.access import Credentials, read_access
+from darkroom.kubeflow.server.rest import Patience
+from darkroom.tests.kubeflow.api_double import BASE, ApiDouble, serve
+from darkroom.tests.kubeflow.commands import QUICK, job_arguments
 
 SECRET = "top-secret-token"
 

@@ -3,12 +3,12 @@
 import pytest
 import yaml
 
-from components.baseline_model.component import served_version
-from components.image_example_gen.fingerprint import fingerprint
-from kubeflow import submit
-from tests.kubeflow.api_double import ApiDouble, serve
-from tests.kubeflow.commands import QUICK, job_arguments
-from tests.workspace import Workspace
+from darkroom.components.baseline_model.component import served_version
+from darkroom.components.image_example_gen.fingerprint import fingerprint
+from darkroom.kubeflow import submit
+from darkroom.tests.kubeflow.api_double import ApiDouble, serve
+from darkroom.tests.kubeflow.commands import QUICK, job_arguments
+from darkroom.tests.workspace import Workspace
 
 
 @pytest.fixture

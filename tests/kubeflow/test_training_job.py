@@ -6,9 +6,14 @@ import threading
 
 import pytest
 
-from kubeflow import training_job
-from kubeflow.training_job import Launcher, TrainingJobError, build_training_job, run_training_job
-from tests.kubeflow.cluster_double import (
+from darkroom.kubeflow import training_job
+from darkroom.kubeflow.training_job import (
+    Launcher,
+    TrainingJobError,
+    build_training_job,
+    run_training_job,
+)
+from darkroom.tests.kubeflow.cluster_double import (
     Cluster,
     Exchange,
     becomes,

@@ -6,9 +6,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from kubeflow import training_manifest
-from kubeflow.config import StepConfig
-from kubeflow.training_manifest import KINDS, JobKind, Launcher, build_training_job
+from darkroom.kubeflow import training_manifest
+from darkroom.kubeflow.training_manifest import KINDS, JobKind, Launcher, build_training_job
+from darkroom.recipe.kubeflow import StepConfig
 
 VERSIONS = ("1.27", kubernetes_validate.latest_version())
 RBAC = Path(training_manifest.__file__).parent / "manifests" / "training-rbac.yaml"
@@ -37,7 +37,13 @@ LAUNCHER = Launcher("team", "editor", "step-1", "u-1")
 
 
 def build(step: dict = STEP, workers: int = 3, launcher: Launcher = LAUNCHER, **more) -> dict:
-    command = ["python", "-m", "kubeflow.entrypoint", '{"price": "$(A) $5"}', "--training_worker"]
+    command = [
+        "python",
+        "-m",
+        "darkroom.kubeflow.entrypoint",
+        '{"price": "$(A) $5"}',
+        "--training_worker",
+    ]
     return build_training_job("train-1", launcher, "darkroom:1", command, workers, step, **more)
 
 

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from runner.disk import Disk, DiskFullError, explain_full_disk
-from tests.small_disk import fill, small_disk
+from darkroom.runner.disk import Disk, DiskFullError, explain_full_disk
+from darkroom.tests.small_disk import fill, small_disk
 
 NO_SPACE = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

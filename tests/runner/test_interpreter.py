@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from runner.interpreter import importing
+from darkroom.runner.interpreter import importing
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def test_garbage_is_looked_for_again_after_a_failed_import():
 @pytest.mark.parametrize("code", [0, 3])
 def test_leaving_passes_the_code_on_and_what_is_to_be_done_at_the_end_is_done(code):
     program = (
-        "import atexit, sys; from runner.interpreter import leave;"
+        "import atexit, sys; from darkroom.runner.interpreter import leave;"
         "atexit.register(print, 'end'); leave(int(sys.argv[1]))"
     )
     ended = subprocess.run(

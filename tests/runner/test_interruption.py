@@ -16,9 +16,9 @@ from tfx.types import artifact_utils, standard_artifacts
 from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
-import pipeline
-from runner.interruption import interruptible, is_interrupted, uninterrupted
-from tests.workspace import Workspace
+from darkroom import pipeline
+from darkroom.runner.interruption import interruptible, is_interrupted, uninterrupted
+from darkroom.tests.workspace import Workspace
 
 # Of TFX's own code with protobuf 6, which gives our module as the place.
 pytestmark = pytest.mark.filterwarnings("ignore:label:DeprecationWarning")
@@ -155,7 +155,7 @@ def test_while_the_run_starts_it_leaves_a_summary(workspace, monkeypatch):
 
 
 def test_told_again_at_once_is_told_once_and_later_is_another_time(monkeypatch):
-    monkeypatch.setattr("runner.interruption.AGAIN_SECONDS", 0.2)
+    monkeypatch.setattr("darkroom.runner.interruption.AGAIN_SECONDS", 0.2)
     with interruptible():
         assert not is_interrupted()
         with pytest.raises(KeyboardInterrupt):

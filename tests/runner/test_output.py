@@ -3,7 +3,7 @@ import os
 import subprocess
 import sys
 
-from runner.output import PROGRESS_LOGGER, logged_to, progress_to
+from darkroom.runner.output import PROGRESS_LOGGER, logged_to, progress_to
 
 
 def test_all_output_goes_to_the_log_and_the_terminal_stays_reachable(tmp_path, capfd):

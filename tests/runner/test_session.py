@@ -5,12 +5,12 @@ import json
 import pytest
 from tfx.types import standard_artifacts
 
-from components.artifacts import Quarantine, Report
-from runner.nodes import NodeResult
-from runner.session import RunBusyError, RunError, RunSession, exit_code, open_place
-from runner.summary import summarize
-from runner.terminal import Terminal
-from tests.artifacts import make_artifact
+from darkroom.components.artifacts import Quarantine, Report
+from darkroom.runner.nodes import NodeResult
+from darkroom.runner.session import RunBusyError, RunError, RunSession, exit_code, open_place
+from darkroom.runner.summary import summarize
+from darkroom.runner.terminal import Terminal
+from darkroom.tests.artifacts import make_artifact
 
 NODES = ["ImageExampleGen", "Evaluator", "Pusher", "RunReport"]
 

@@ -5,8 +5,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samples.digits import SIZE, encode_png, is_sample_path, main, sample_files, select_digits
-from samples.folder import FolderError, write_folder
+from darkroom.samples.digits import (
+    SIZE,
+    encode_png,
+    is_sample_path,
+    main,
+    sample_files,
+    select_digits,
+)
+from darkroom.samples.folder import FolderError, write_folder
 
 
 def contents(folder):

@@ -1,8 +1,8 @@
 import httpx
 import pytest
 
-from serving.model_server import ModelServer, ServerConfig
-from tests.serving.saved_models import save_examples, save_half_plus_three, save_zoo
+from darkroom.serving.model_server import ModelServer, ServerConfig
+from darkroom.tests.serving.saved_models import save_examples, save_half_plus_three, save_zoo
 
 MODEL = "zoo"
 

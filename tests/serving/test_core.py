@@ -7,20 +7,20 @@ import time
 
 import pytest
 
-from serving.model_server import core as core_module
-from serving.model_server.core import ModelSpec, ServerCore
-from serving.model_server.errors import (
+from darkroom.serving.model_server import core as core_module
+from darkroom.serving.model_server.core import ModelSpec, ServerCore
+from darkroom.serving.model_server.errors import (
     Code,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
     StatusError,
 )
-from serving.model_server.models import memory
-from serving.model_server.models.loading import LoadPolicy
-from serving.model_server.models.manager import ModelManager
-from serving.protos.text_files import parse_text
-from tests.serving.models.fakes import NO_RETRY, Echo, Gate, put, states, wait_until
+from darkroom.serving.model_server.models import memory
+from darkroom.serving.model_server.models.loading import LoadPolicy
+from darkroom.serving.model_server.models.manager import ModelManager
+from darkroom.serving.protos.text_files import parse_text
+from darkroom.tests.serving.models.fakes import NO_RETRY, Echo, Gate, put, states, wait_until
 
 
 @pytest.fixture(autouse=True)

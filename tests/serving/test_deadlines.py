@@ -7,10 +7,10 @@ import httpx
 import numpy as np
 import pytest
 
-from serving.model_server import ModelServer, ServerConfig
-from serving.protos.tensors import fill_tensor
-from tests.serving.conformance.test_grpc import create
-from tests.serving.saved_models import save_zoo
+from darkroom.serving.model_server import ModelServer, ServerConfig
+from darkroom.serving.protos.tensors import fill_tensor
+from darkroom.tests.serving.conformance.test_grpc import create
+from darkroom.tests.serving.saved_models import save_zoo
 
 ENDLESS = 10**12
 

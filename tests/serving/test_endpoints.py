@@ -8,13 +8,13 @@ import time
 import httpx
 import pytest
 
-from serving.model_server.config import ServerConfig
-from serving.model_server.endpoints import Endpoints
-from serving.model_server.errors import StartError
-from serving.model_server.event_loop import EventLoopThread
-from serving.model_server.operations.metrics import Metrics
-from tests.serving.models.fakes import create_core
-from tests.serving.test_process import wait_for_file
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.endpoints import Endpoints
+from darkroom.serving.model_server.errors import StartError
+from darkroom.serving.model_server.event_loop import EventLoopThread
+from darkroom.serving.model_server.operations.metrics import Metrics
+from darkroom.tests.serving.models.fakes import create_core
+from darkroom.tests.serving.test_process import wait_for_file
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_rest_port_is_given_back_when_grpc_cannot_be_bound(loop, tmp_path):
 def test_bad_option_is_one_line_before_tensorflow_is_imported(tmp_path, flag, value, message):
     (tmp_path / "broken").write_text("nonsense: {")
     command = [
-        sys.executable, "-X", "importtime", "-m", "serving.model_server", "--port=0",
+        sys.executable, "-X", "importtime", "-m", "darkroom.serving.model_server", "--port=0",
         f"--model_base_path={tmp_path}",
         f"--{flag}={tmp_path / value if value == 'broken' else value}",
     ]  # fmt: skip
@@ -109,7 +109,7 @@ def test_bad_option_is_one_line_before_tensorflow_is_imported(tmp_path, flag, va
 
 def test_second_signal_kills_a_server_that_waits_for_a_request(server, tmp_path):
     command = [
-        sys.executable, "-m", "serving.model_server", "--model_name=zoo", "--port=0",
+        sys.executable, "-m", "darkroom.serving.model_server", "--model_name=zoo", "--port=0",
         f"--model_base_path={server.config.model_base_path}", "--rest_api_port=0",
         f"--port_file={tmp_path / 'ports'}",
     ]  # fmt: skip

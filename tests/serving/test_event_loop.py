@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from serving.model_server.event_loop import EventLoopThread
+from darkroom.serving.model_server.event_loop import EventLoopThread
 
 
 @pytest.fixture(autouse=True)

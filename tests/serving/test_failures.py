@@ -4,10 +4,10 @@ import httpx
 import pytest
 import tensorflow as tf
 
-from serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
-from serving.model_server.failures import MAX_CAUSES, QUIET_SECONDS, FailureLog
-from serving.model_server.models.versions import TFLITE_FILE
-from tests.serving.test_process import run_server, wait_for_file
+from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
+from darkroom.serving.model_server.failures import MAX_CAUSES, QUIET_SECONDS, FailureLog
+from darkroom.serving.model_server.models.versions import TFLITE_FILE
+from darkroom.tests.serving.test_process import run_server, wait_for_file
 
 
 def save_three_columns(folder):
@@ -76,7 +76,9 @@ class TestLog:
 class TestStatus:
     @pytest.fixture(autouse=True)
     def _fresh(self, monkeypatch):
-        monkeypatch.setattr("serving.model_server.errors.report_failure", FailureLog().report)
+        monkeypatch.setattr(
+            "darkroom.serving.model_server.errors.report_failure", FailureLog().report
+        )
 
     @pytest.mark.parametrize(
         ("error", "code"),
@@ -121,5 +123,5 @@ def test_running_server_shows_the_trace_once(tmp_path, flags):
         process.terminate()
         _, log = process.communicate(timeout=60)
     assert log.count("Traceback (most recent call last)") == 1
-    assert log.count(" E serving.model_server.failures: ") == 1
+    assert log.count(" E darkroom.serving.model_server.failures: ") == 1
     assert "failed: INTERNAL" in log and "in _call" in log

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.model_server.__main__ import main
-from serving.model_server.flags import IGNORED_FLAGS, FlagError, parse_flags
+from darkroom.serving.model_server.__main__ import main
+from darkroom.serving.model_server.flags import IGNORED_FLAGS, FlagError, parse_flags
 
 BASE = ["--model_base_path=models/digits"]
 

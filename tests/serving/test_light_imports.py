@@ -22,12 +22,12 @@ def measure(code):
 
 
 def test_client_answers_without_tensorflow_and_imports_within_a_second(rest_url, grpc_address):
-    code = "import serving.client, serving.client.__main__"
+    code = "import darkroom.serving.client, darkroom.serving.client.__main__"
     seconds, has_tensorflow = measure(code)
     assert not has_tensorflow
     assert seconds < 1
     _, has_tensorflow = measure(
-        "from serving.client import GrpcClient, RestClient\n"
+        "from darkroom.serving.client import GrpcClient, RestClient\n"
         f"assert RestClient({rest_url!r}, 'zoo').predict([b'x'])\n"
         f"assert GrpcClient({grpc_address!r}, 'zoo').predict([b'x'])\n"
     )
@@ -35,7 +35,7 @@ def test_client_answers_without_tensorflow_and_imports_within_a_second(rest_url,
 
 
 @pytest.mark.parametrize(
-    "code", ["import serving.model_server", "import serving.model_server.flags"]
+    "code", ["import darkroom.serving.model_server", "import darkroom.serving.model_server.flags"]
 )
 def test_server_package_is_light(code):
     _, has_tensorflow = measure(code)

@@ -14,9 +14,9 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.client import GrpcClient, RestClient
-from serving.warmup import WARMUP_FILE
-from tests.serving.saved_models import save_constant, save_zoo
+from darkroom.serving.client import GrpcClient, RestClient
+from darkroom.serving.warmup import WARMUP_FILE
+from darkroom.tests.serving.saved_models import save_constant, save_zoo
 
 
 def wait_for_file(path, process, timeout_seconds=120):
@@ -31,7 +31,7 @@ def wait_for_file(path, process, timeout_seconds=120):
 def test_process_serves_until_sigterm_and_exits_with_0(tmp_path):
     save_constant(tmp_path / "model" / "1", 7)
     command = [
-        sys.executable, "-m", "serving.model_server", "--model_name=c",
+        sys.executable, "-m", "darkroom.serving.model_server", "--model_name=c",
         f"--model_base_path={tmp_path / 'model'}", "--port=0", "--rest_api_port=0",
         f"--port_file={tmp_path / 'ports'}", "--enable_profiler",
     ]  # fmt: skip
@@ -56,7 +56,7 @@ def test_process_serves_until_sigterm_and_exits_with_0(tmp_path):
 
 def test_port_that_is_taken_is_one_line_before_tensorflow_is_imported(server, tmp_path):
     command = [
-        sys.executable, "-m", "serving.model_server", f"--model_base_path={tmp_path}",
+        sys.executable, "-m", "darkroom.serving.model_server", f"--model_base_path={tmp_path}",
         "--port=0", f"--rest_api_port={server.rest_port}",
     ]  # fmt: skip
     started = time.monotonic()
@@ -71,7 +71,7 @@ def test_port_that_is_taken_is_one_line_before_tensorflow_is_imported(server, tm
 def run_server(tmp_path, *flags):
     """Runs a server as a process; kills it at the end."""
     command = [
-        sys.executable, "-m", "serving.model_server", "--rest_api_port=0", "--port=0",
+        sys.executable, "-m", "darkroom.serving.model_server", "--rest_api_port=0", "--port=0",
         f"--port_file={tmp_path / 'ports'}", *flags,
     ]  # fmt: skip
     (tmp_path / "ports").unlink(missing_ok=True)
@@ -121,7 +121,10 @@ def test_bad_model_configuration_is_one_line_before_tensorflow_is_imported(
     (tmp_path / "tensorflow").mkdir()
     (tmp_path / "tensorflow" / "__init__.py").write_text("raise SystemExit('imported')")
     process = subprocess.run(
-        [sys.executable, "-m", "serving.model_server", f"--model_config_file={path}", "--port=0"],
+        [
+            sys.executable, "-m", "darkroom.serving.model_server", f"--model_config_file={path}",
+            "--port=0",
+        ],
         capture_output=True, text=True, timeout=60,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
     )  # fmt: skip

@@ -3,8 +3,8 @@
 import pytest
 from google.protobuf import descriptor_pb2
 
-from serving import protos
-from serving.protos.generate import collect_descriptors
+from darkroom.serving import protos
+from darkroom.serving.protos.generate import collect_descriptors
 
 MESSAGES = [
     "PredictRequest",

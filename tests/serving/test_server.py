@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from serving.client import DeadlineError, GrpcClient, RestClient, RetryPolicy
-from serving.model_server import ModelServer, NotAvailableError, ServerConfig, StartError
+from darkroom.serving.client import DeadlineError, GrpcClient, RestClient, RetryPolicy
+from darkroom.serving.model_server import ModelServer, NotAvailableError, ServerConfig, StartError
 
 STEPS = {"steps": np.array([20_000])}
 """Some seconds of work for the signature `spin`."""

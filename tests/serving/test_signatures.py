@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.model_server.servables.saved_model import SavedModel
-from serving.signatures import ExportError, export
-from tests.images import encode, pixels
-from tests.transform_graphs import build_transform_output
-from transform import features
-from transform.config import TransformConfig
+from darkroom.serving.model_server.servables.saved_model import SavedModel
+from darkroom.serving.signatures import ExportError, export
+from darkroom.tests.images import encode, pixels
+from darkroom.tests.transform_graphs import build_transform_output
+from darkroom.transform import features
+from darkroom.transform.config import TransformConfig
 
 CONFIG = TransformConfig(image_height=32, image_width=32)
 IMAGES = [encode(pixels(seed=seed)) for seed in range(4)]
@@ -130,7 +130,7 @@ def test_weights_too_large_for_a_graph_stay_variables(
 ):
     model, signatures = softmax
     export(model, transform_output, CONFIG, tmp_path / "constants")
-    monkeypatch.setattr("serving.signatures.MAX_CONSTANT_BYTES", 0)
+    monkeypatch.setattr("darkroom.serving.signatures.MAX_CONSTANT_BYTES", 0)
     export(model, transform_output, CONFIG, tmp_path / "variables")
     assert not find_variables(tmp_path / "constants")
     assert find_variables(tmp_path / "variables")

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from serving import protos
-from serving.protos.tensors import (
+from darkroom.serving import protos
+from darkroom.serving.protos.tensors import (
     MAX_FILLED_BYTES,
     TYPES,
     TensorError,

@@ -1,6 +1,6 @@
 import pytest
 
-from tools.columns import NEW, OLD, Host, Interpreter, SetupError, choose
+from darkroom.tools.columns import NEW, OLD, Host, Interpreter, SetupError, choose
 
 
 def python(minor: int, headers: bool = True) -> Interpreter:

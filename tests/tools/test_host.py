@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tools.host import candidate_paths, find_interpreters, glibc_version, parse_glibc, probe
+from darkroom.tools.host import (
+    candidate_paths,
+    find_interpreters,
+    glibc_version,
+    parse_glibc,
+    probe,
+)
 
 
 def executable(path: Path, text: str) -> Path:

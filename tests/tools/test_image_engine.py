@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from tests.tools.containers import BUILDKIT_BESIDE, Machine
-from tools import engine as module
-from tools.engine import EngineError, NoEngineError, find_client, find_engine
+from darkroom.tests.tools.containers import BUILDKIT_BESIDE, Machine
+from darkroom.tools import engine as module
+from darkroom.tools.engine import EngineError, NoEngineError, find_client, find_engine
 
 
 @pytest.fixture

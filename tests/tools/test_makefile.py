@@ -67,12 +67,16 @@ def test_recipe_arrives_whole(checkout):
 
 
 def test_served_folder_is_that_of_the_checkout(checkout):
-    (command,) = [words for words in make(checkout, "serve") if "serving.model_server" in words]
+    (command,) = [
+        words for words in make(checkout, "serve") if "darkroom.serving.model_server" in words
+    ]
     assert f"--model_base_path={checkout}/models/digits" in command
 
 
 def test_containers_push_below_the_name_of_the_recipe(checkout):
-    (command,) = [words for words in make(checkout, "kubeflow-local") if "kubeflow.local" in words]
+    (command,) = [
+        words for words in make(checkout, "kubeflow-local") if "darkroom.kubeflow.local" in words
+    ]
     assert command[3:] == [
         "--config", RECIPE, "--image", "an image:1",
         "--set", "push.destination=models/mein Rezept für Größen.v2-containers",

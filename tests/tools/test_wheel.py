@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("components", "kubeflow", "runner", "serving", "trainer", "transform")
+ROOMS = ("components", "kubeflow", "recipe", "runner", "serving", "storage", "trainer", "transform")
 DATA_SUFFIXES = (".binpb", ".j2", ".h5", ".npz", ".json")
 
 
@@ -21,7 +21,7 @@ def wheel(tmp_path_factory) -> Path:
     for room in ROOMS:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / room, source / room, ignore=ignored)
-    for name in ("pyproject.toml", "setup.py", "LICENSE", "config.py", "pipeline.py"):
+    for name in ("pyproject.toml", "setup.py", "LICENSE", "__init__.py", "py.typed", "pipeline.py"):
         shutil.copy(ROOT / name, source)
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist"]
     subprocess.run(command, cwd=source, check=True, capture_output=True)
@@ -54,22 +54,52 @@ def run_outside(script: str, installed: Path, cwd: Path) -> str:
 def test_the_wheel_holds_all_code_and_data(wheel):
     packed = set(zipfile.ZipFile(wheel).namelist())
     wanted = {
-        path.relative_to(ROOT).as_posix()
+        f"darkroom/{path.relative_to(ROOT).as_posix()}"
         for room in ROOMS
         for path in (ROOT / room).rglob("*")
         if path.suffix == ".py" or path.suffix in DATA_SUFFIXES or path.parent.name == "weights"
     }
     wanted = {name for name in wanted if "__pycache__" not in name}
-    assert wanted | {"config.py", "pipeline.py"} <= packed
-    assert not {name for name in packed if name.split("/")[0] in ("tests", "tools", "samples")}
+    modules = {f"darkroom/{name}" for name in ("__init__.py", "py.typed", "pipeline.py")}
+    assert wanted | modules <= packed
+    assert {name.split("/")[0] for name in packed if ".dist-info/" not in name} == {"darkroom"}
+    outside = ("setup.py", "tests", "tools", "samples", "benchmarks")
+    assert not {name for name in packed if name.split("/")[1] in outside}
 
 
 def test_the_trainer_runs_from_the_installed_package(installed, tmp_path):
-    script = "from trainer.run import run_fn; print(run_fn.__code__.co_filename)"
+    script = "from darkroom.trainer.run import run_fn; print(run_fn.__code__.co_filename)"
     assert Path(run_outside(script, installed, tmp_path).strip()).is_relative_to(installed)
 
 
+def test_what_others_have_beside_it_under_common_names_is_not_touched(installed, tmp_path):
+    """PyPI's `config` and `kubeflow`, or a user's own `trainer`, as they stand on the path."""
+    for name in (
+        "components",
+        "config",
+        "kubeflow",
+        "pipeline",
+        "runner",
+        "serving",
+        "storage",
+        "trainer",
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('this is not Darkroom')")
+    script = (
+        f"sys.path.insert(0, {str(tmp_path)!r}); import darkroom.pipeline;"
+        "import darkroom.kubeflow.compile; from darkroom.recipe import load_recipe;"
+        "from darkroom.trainer.run import run_fn;"
+        "import darkroom; print(darkroom.Quarantine.TYPE_NAME)"
+    )
+    assert run_outside(script, installed, tmp_path).splitlines()[-1] == "darkroom.Quarantine"
+
+
 def test_the_shipped_weights_are_installed(installed):
-    weights = [path for path in (installed / "trainer" / "weights").iterdir() if path.is_file()]
+    weights = [
+        path
+        for path in (installed / "darkroom" / "trainer" / "weights").iterdir()
+        if path.is_file()
+    ]
     assert any(path.stat().st_size > 100_000 for path in weights)
     assert sum(path.stat().st_size for path in weights) < 5_000_000

@@ -4,14 +4,14 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.augmentation import (
+from darkroom.trainer.augmentation import (
     Variation,
     apply_variation,
     augment,
     augment_batches,
     draw_variation,
 )
-from trainer.config import AugmentationConfig
+from darkroom.trainer.config import AugmentationConfig
 
 EVERYTHING = AugmentationConfig(
     rotation=20, translation=0.2, zoom=0.2, horizontal_flip=True, brightness=0.2, contrast=0.2

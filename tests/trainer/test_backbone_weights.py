@@ -6,12 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.backbone_weights import load_backbone_weights
-from trainer.backbones import LETTERS_FILE
-from trainer.config import TrainerConfig
-from trainer.errors import WeightsError
-from trainer.model import build_backbone
-from trainer.pretraining.__main__ import record_path
+from darkroom.tools.pretraining.__main__ import record_path
+from darkroom.trainer.backbone_weights import load_backbone_weights
+from darkroom.trainer.backbones import LETTERS_FILE
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.errors import WeightsError
+from darkroom.trainer.model import build_backbone
 
 SMALL = {"backbone": "mobilenet_v2", "alpha": 0.35}
 

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.backbones import BACKBONES
-from trainer.model import preprocess
+from darkroom.trainer.backbones import BACKBONES
+from darkroom.trainer.model import preprocess
 
 COMMON = {"include_top", "weights", "input_shape", "name"}
 
@@ -32,7 +32,8 @@ def test_preprocessing_in_the_graph_is_that_of_keras_applications(name):
 
 def test_checking_a_recipe_does_not_import_keras():
     program = (
-        "import sys, trainer.config; print('keras' in sys.modules or 'tensorflow' in sys.modules)"
+        "import sys, darkroom.trainer.config;"
+        "print('keras' in sys.modules or 'tensorflow' in sys.modules)"
     )
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert output.stdout.strip() == "False", output.stderr

@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from trainer.config import AugmentationConfig, TrainerConfig
+from darkroom.trainer.config import AugmentationConfig, TrainerConfig
 
 LETTERS = {"backbone": "mobilenet_v2", "alpha": 0.35, "weights": "letters"}
 

@@ -3,7 +3,7 @@ import sys
 
 PROGRAM = """
 import ctypes, sys, time
-from trainer.deadline import ending_after
+from darkroom.trainer.deadline import ending_after
 
 with ending_after(float(sys.argv[1]), "error: it is late"):
     ctypes.PyDLL(None).usleep(int(float(sys.argv[2]) * 1e6))  # With Python's lock held.

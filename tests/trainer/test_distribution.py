@@ -7,9 +7,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer import distribution
-from trainer.config import TrainerConfig
-from trainer.distribution import (
+from darkroom.trainer import distribution
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.distribution import (
     PADDING,
     Cluster,
     Share,
@@ -19,7 +19,7 @@ from trainer.distribution import (
     first_line,
     read_cluster,
 )
-from trainer.errors import DistributionError
+from darkroom.trainer.errors import DistributionError
 
 
 def cluster(task_type: str, index: int, **counts: int) -> str:

@@ -1,6 +1,6 @@
 import json
 
-from trainer.history import EpochRecord, History
+from darkroom.trainer.history import EpochRecord, History
 
 
 def record(epoch: int, val_loss: float) -> EpochRecord:

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.config import AugmentationConfig, TrainerConfig
-from trainer.errors import InputError
-from trainer.input import eval_batches, read_examples, read_image_shape, train_batches
-from transform.features import IMAGE_XF, LABEL_XF
+from darkroom.trainer.config import AugmentationConfig, TrainerConfig
+from darkroom.trainer.errors import InputError
+from darkroom.trainer.input import eval_batches, read_examples, read_image_shape, train_batches
+from darkroom.transform.features import IMAGE_XF, LABEL_XF
 
 SHAPE = (4, 5, 3)
 

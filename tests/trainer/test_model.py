@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.config import TrainerConfig
-from trainer.errors import TrainerError
-from trainer.model import BACKBONE, EMBEDDING, build_backbone, build_model
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.errors import TrainerError
+from darkroom.trainer.model import BACKBONE, EMBEDDING, build_backbone, build_model
 
 LETTERS = TrainerConfig(backbone="mobilenet_v2", alpha=0.35, weights="letters")
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.images import encode
-from tests.trainer.test_input import write_examples
-from tests.transform_graphs import build_transform_output
-from trainer.config import TrainerConfig
-from trainer.errors import InputError, TrainerError
-from trainer.run import HISTORY_FILE, run_fn
-from transform.config import TransformConfig
+from darkroom.tests.images import encode
+from darkroom.tests.trainer.test_input import write_examples
+from darkroom.tests.transform_graphs import build_transform_output
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.errors import InputError, TrainerError
+from darkroom.trainer.run import HISTORY_FILE, run_fn
+from darkroom.transform.config import TransformConfig
 
 SIZE = 32
 CONFIG = TrainerConfig(
@@ -101,7 +101,7 @@ def test_empty_eval_split_is_an_error_before_training(trained, tmp_path):
 
 
 def test_dotted_path_given_to_tfx_is_this_function():
-    found = importlib.import_module("trainer.run").run_fn
+    found = importlib.import_module("darkroom.trainer.run").run_fn
     # TFX imports the module anew when it runs a Trainer, so it need not be the same object.
     assert found.__code__.co_filename == run_fn.__code__.co_filename
     assert found.__qualname__ == "run_fn"

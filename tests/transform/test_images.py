@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from tests.images import encode, encode_with_orientation, pixels
-from transform.images import decode_image, decode_images
+from darkroom.tests.images import encode, encode_with_orientation, pixels
+from darkroom.transform.images import decode_image, decode_images
 
 
 @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.images import encode, encode_with_orientation, pixels
-from tests.transform_graphs import build_transform_output
-from transform import features
-from transform.config import TransformConfig
-from transform.images import decode_images
+from darkroom.tests.images import encode, encode_with_orientation, pixels
+from darkroom.tests.transform_graphs import build_transform_output
+from darkroom.transform import features
+from darkroom.transform.config import TransformConfig
+from darkroom.transform.images import decode_images
 
 CONFIG = TransformConfig(image_height=40, image_width=32, resize="pad")
 IMAGES = [

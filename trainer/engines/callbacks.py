@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from trainer.history import EarlyStop, EpochRecord, History, Phase
+from darkroom.trainer.history import EarlyStop, EpochRecord, History, Phase
 
 PROGRESS = logging.getLogger("darkroom.progress")
 """Lines for the user, one an epoch, and one where there are fewer than planned."""

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from trainer.config import TrainerConfig
-from trainer.distribution import STALL_SECONDS, Cluster, Watchdog
-from trainer.engines import replicated
-from trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest, StopLog
-from trainer.errors import TrainerError
-from trainer.history import History, Phase
-from trainer.model import BACKBONE
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.distribution import STALL_SECONDS, Cluster, Watchdog
+from darkroom.trainer.engines import replicated
+from darkroom.trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest, StopLog
+from darkroom.trainer.errors import TrainerError
+from darkroom.trainer.history import History, Phase
+from darkroom.trainer.model import BACKBONE
 
 
 class PhasePlan(NamedTuple):
@@ -39,7 +39,7 @@ class Replicas(NamedTuple):
     """How several replicas train one model; the batches are this worker's share.
 
     Attributes:
-        strategy: What `trainer.distribution.create_strategy` returned.
+        strategy: What `darkroom.trainer.distribution.create_strategy` returned.
         cluster: The workers.
         stall_seconds: Longest time without progress before this worker gives up.
     """
@@ -60,7 +60,7 @@ def train(
     """Trains `model` in place; it ends with the weights of the epoch with the lowest `val_loss`.
 
     Args:
-        model: What `trainer.model.build_model` returned.
+        model: What `darkroom.trainer.model.build_model` returned.
         train_batches: uint8 [N, H, W, 3] and int64 [N]; one pass is one epoch.
         eval_batches: Likewise, never augmented.
         config: The recipe's `trainer` section.

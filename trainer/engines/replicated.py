@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
-from trainer.batch_norm import batch_norm_layers
-from trainer.config import TrainerConfig
-from trainer.distribution import PADDING, Watchdog, first_line
-from trainer.errors import DistributionError
-from trainer.model import BACKBONE
+from darkroom.trainer.batch_norm import batch_norm_layers
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.distribution import PADDING, Watchdog, first_line
+from darkroom.trainer.errors import DistributionError
+from darkroom.trainer.model import BACKBONE
 
 LabelEncoder = Callable[[tf.Tensor], tf.Tensor]
 """Labels int64 [N] to what the loss compares with the model's answers."""
@@ -61,7 +61,7 @@ def fit(
     same numbers: those of all images.
 
     Args:
-        train_batches: Images and labels of this worker's share (`trainer.distribution.Share`).
+        train_batches: Images and labels of this worker's share (`trainer/distribution.py`).
         eval_batches: Likewise.
 
     Raises:

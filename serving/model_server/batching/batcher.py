@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Final
 
-from serving.model_server.batching.parameters import (
+from darkroom.serving.model_server.batching.parameters import (
     BatchingParameters,
     read_batching_parameters,
     read_version_parameters,
 )
-from serving.model_server.batching.scheduler import BatchScheduler
-from serving.model_server.batching.servable import BatchedServable
-from serving.model_server.config import ServerConfig
-from serving.model_server.operations.metrics import NO_METRICS, Metrics
-from serving.model_server.servables.threaded import Model
+from darkroom.serving.model_server.batching.scheduler import BatchScheduler
+from darkroom.serving.model_server.batching.servable import BatchedServable
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.servables.threaded import Model
 
 POOL_NAME: Final = "model_server_batch_threads"
 """As in TensorFlow Serving where there is no file of parameters."""

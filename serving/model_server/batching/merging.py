@@ -5,7 +5,12 @@ from operator import itemgetter
 
 import numpy as np
 
-from serving.model_server.errors import Code, FailedPrecondition, InvalidArgument, StatusError
+from darkroom.serving.model_server.errors import (
+    Code,
+    FailedPrecondition,
+    InvalidArgument,
+    StatusError,
+)
 
 Arrays = Mapping[str, np.ndarray]
 """Input or output name to array."""

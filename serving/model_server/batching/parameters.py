@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from serving.model_server.errors import InvalidArgument, StartError
-from serving.protos.text_files import TextFileError, read_text_file
+from darkroom.serving.model_server.errors import InvalidArgument, StartError
+from darkroom.serving.protos.text_files import TextFileError, read_text_file
 
 VERSION_FILE: Final = "batching_params.pbtxt"
 """The file in a version's folder that replaces the server's parameters for that version."""

@@ -7,16 +7,16 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from serving.model_server.batching.merging import (
+from darkroom.serving.model_server.batching.merging import (
     Arrays,
     Outputs,
     count_rows,
     cut,
     describe_kind,
 )
-from serving.model_server.batching.parameters import BatchingParameters
-from serving.model_server.deadlines import NO_DEADLINE, find_deadline
-from serving.model_server.errors import Code, InvalidArgument, StatusError
+from darkroom.serving.model_server.batching.parameters import BatchingParameters
+from darkroom.serving.model_server.deadlines import NO_DEADLINE, find_deadline
+from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError
 
 _FULL: Final = "The batch scheduling queue to which this task was submitted is full; "
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 
-from serving.model_server.batching.merging import (
+from darkroom.serving.model_server.batching.merging import (
     Arrays,
     Outputs,
     UnbatchableModel,
@@ -14,9 +14,9 @@ from serving.model_server.batching.merging import (
     merge,
     split,
 )
-from serving.model_server.batching.queues import Task
-from serving.model_server.errors import StatusError, to_status_error
-from serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.batching.queues import Task
+from darkroom.serving.model_server.errors import StatusError, to_status_error
+from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
 
 logger = logging.getLogger(__name__)
 

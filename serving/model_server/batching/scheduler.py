@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from serving.model_server.batching.merging import Arrays, Outputs
-from serving.model_server.batching.queues import BatchQueue
-from serving.model_server.errors import Code, StatusError
+from darkroom.serving.model_server.batching.merging import Arrays, Outputs
+from darkroom.serving.model_server.batching.queues import BatchQueue
+from darkroom.serving.model_server.errors import Code, StatusError
 
 
 class BatchScheduler:

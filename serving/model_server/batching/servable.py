@@ -6,15 +6,15 @@ from functools import partial
 
 import numpy as np
 
-from serving.model_server.batching.merging import Outputs, join
-from serving.model_server.batching.parameters import BatchingParameters
-from serving.model_server.batching.queues import BatchQueue
-from serving.model_server.batching.runner import BatchRunner
-from serving.model_server.batching.scheduler import BatchScheduler
-from serving.model_server.errors import FailedPrecondition
-from serving.model_server.event_loop import call_by_size
-from serving.model_server.operations.metrics import NO_METRICS, Metrics
-from serving.model_server.servables.threaded import Model
+from darkroom.serving.model_server.batching.merging import Outputs, join
+from darkroom.serving.model_server.batching.parameters import BatchingParameters
+from darkroom.serving.model_server.batching.queues import BatchQueue
+from darkroom.serving.model_server.batching.runner import BatchRunner
+from darkroom.serving.model_server.batching.scheduler import BatchScheduler
+from darkroom.serving.model_server.errors import FailedPrecondition
+from darkroom.serving.model_server.event_loop import call_by_size
+from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.servables.threaded import Model
 
 
 class BatchedServable:

@@ -8,12 +8,12 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import DecodeError
 
-from serving.model_server.core import ServerCore
-from serving.model_server.deadlines import within
-from serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
-from serving.model_server.event_loop import call_by_size
-from serving.model_server.operations.observer import Observer, RequestRecord
-from serving.model_server.operations.request_log import find_spec
+from darkroom.serving.model_server.core import ServerCore
+from darkroom.serving.model_server.deadlines import within
+from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
+from darkroom.serving.model_server.event_loop import call_by_size
+from darkroom.serving.model_server.operations.observer import Observer, RequestRecord
+from darkroom.serving.model_server.operations.request_log import find_spec
 
 MAX_MESSAGE: Final = 1024
 """Characters of an error message; gRPC limits what its trailers can carry."""

@@ -5,8 +5,8 @@ from typing import Any
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from serving import protos
-from serving.model_server.grpc_api.health import SERVICE_NAME as HEALTH
+from darkroom.serving import protos
+from darkroom.serving.model_server.grpc_api.health import SERVICE_NAME as HEALTH
 
 
 def add_reflection(server: Any, has_health: bool) -> None:

@@ -6,15 +6,19 @@ from typing import Final
 
 import grpc
 
-from serving.model_server.config import ServerConfig
-from serving.model_server.core import ServerCore
-from serving.model_server.errors import StartError
-from serving.model_server.grpc_api.calls import Calls
-from serving.model_server.grpc_api.health import HealthService
-from serving.model_server.grpc_api.service import create_handlers
-from serving.model_server.grpc_api.tls import read_server_credentials
-from serving.model_server.grpc_api.unix_socket import SocketFile, name_socket, write_address
-from serving.model_server.operations.observer import Observer
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.core import ServerCore
+from darkroom.serving.model_server.errors import StartError
+from darkroom.serving.model_server.grpc_api.calls import Calls
+from darkroom.serving.model_server.grpc_api.health import HealthService
+from darkroom.serving.model_server.grpc_api.service import create_handlers
+from darkroom.serving.model_server.grpc_api.tls import read_server_credentials
+from darkroom.serving.model_server.grpc_api.unix_socket import (
+    SocketFile,
+    name_socket,
+    write_address,
+)
+from darkroom.serving.model_server.operations.observer import Observer
 
 MAX_MESSAGE_BYTES: Final = 2**31 - 1
 """What gRPC can count, in its options too."""
@@ -85,7 +89,7 @@ class GrpcServer:
             self._health = HealthService(core.is_ready)
             self._server.add_generic_rpc_handlers((self._health.create_handler(),))
         if config.enable_grpc_reflection:
-            from serving.model_server.grpc_api.reflection import add_reflection
+            from darkroom.serving.model_server.grpc_api.reflection import add_reflection
 
             add_reflection(self._server, config.enable_grpc_healthcheck_service)
         await self._server.start()

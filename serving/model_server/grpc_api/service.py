@@ -6,22 +6,22 @@ from typing import Any, Final
 import grpc
 import numpy as np
 
-from serving import protos
-from serving.model_server.core import ModelSpec, ServerCore
-from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.model_server.event_loop import call_by_size
-from serving.model_server.grpc_api.calls import Calls, Method
-from serving.model_server.inference.classify import classify
-from serving.model_server.inference.examples import ExampleApi, fill_model_spec
-from serving.model_server.inference.multi_inference import multi_inference
-from serving.model_server.inference.predict import predict
-from serving.model_server.inference.regress import regress
-from serving.model_server.inference.signature_checks import (
+from darkroom.serving import protos
+from darkroom.serving.model_server.core import ModelSpec, ServerCore
+from darkroom.serving.model_server.errors import InvalidArgument, Unimplemented
+from darkroom.serving.model_server.event_loop import call_by_size
+from darkroom.serving.model_server.grpc_api.calls import Calls, Method
+from darkroom.serving.model_server.inference.classify import classify
+from darkroom.serving.model_server.inference.examples import ExampleApi, fill_model_spec
+from darkroom.serving.model_server.inference.multi_inference import multi_inference
+from darkroom.serving.model_server.inference.predict import predict
+from darkroom.serving.model_server.inference.regress import regress
+from darkroom.serving.model_server.inference.signature_checks import (
     DEFAULT_SIGNATURE,
     name_tensor,
     read_tensors,
 )
-from serving.protos.tensors import TensorError, check_filled, fill_tensor, measure
+from darkroom.serving.protos.tensors import TensorError, check_filled, fill_tensor, measure
 
 _SIGNATURE_DEF: Final = "signature_def"
 

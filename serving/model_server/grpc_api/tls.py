@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 from google.protobuf import text_format
 
-from serving.model_server.errors import StartError
-from serving.protos.text_files import TextFileError, read_text_file
+from darkroom.serving.model_server.errors import StartError
+from darkroom.serving.protos.text_files import TextFileError, read_text_file
 
 logger = logging.getLogger(__name__)
 

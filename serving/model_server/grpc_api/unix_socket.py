@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from serving.model_server.errors import StartError
+from darkroom.serving.model_server.errors import StartError
 
 MAX_PATH_BYTES: Final = 107
 """What Linux takes."""

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.inference.examples import ExampleApi, write_shape
-from serving.model_server.inference.signature_checks import CLASSIFY_METHOD
-from serving.protos.tensors import find_type
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.inference.examples import ExampleApi, write_shape
+from darkroom.serving.model_server.inference.signature_checks import CLASSIFY_METHOD
+from darkroom.serving.protos.tensors import find_type
 
 CLASSES: Final = "classes"
 SCORES: Final = "scores"

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving import protos
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.event_loop import call_by_size
-from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, check_types
-from serving.model_server.models.leases import LoadedVersion, Servable
-from serving.protos.tensors import STRING_BYTES, TensorError, check_filled
+from darkroom.serving import protos
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.event_loop import call_by_size
+from darkroom.serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, check_types
+from darkroom.serving.model_server.models.leases import LoadedVersion, Servable
+from darkroom.serving.protos.tensors import STRING_BYTES, TensorError, check_filled
 
 INPUTS: Final = "inputs"
 _ELEMENT_BYTES: Final = 64

@@ -9,19 +9,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving import protos
-from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.model_server.event_loop import call_by_size
-from serving.model_server.inference.classify import classify
-from serving.model_server.inference.examples import (
+from darkroom.serving import protos
+from darkroom.serving.model_server.errors import InvalidArgument, Unimplemented
+from darkroom.serving.model_server.event_loop import call_by_size
+from darkroom.serving.model_server.inference.classify import classify
+from darkroom.serving.model_server.inference.examples import (
     estimate_bytes,
     fill_model_spec,
     read_examples,
     run_examples,
 )
-from serving.model_server.inference.regress import regress
-from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE
-from serving.model_server.models.leases import LoadedVersion
+from darkroom.serving.model_server.inference.regress import regress
+from darkroom.serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE
+from darkroom.serving.model_server.models.leases import LoadedVersion
 
 _APIS: Final = {api.method: api for api in (classify, regress)}
 

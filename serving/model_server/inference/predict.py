@@ -5,8 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from serving.model_server.errors import Code, FailedPrecondition, InvalidArgument, StatusError
-from serving.model_server.inference.signature_checks import (
+from darkroom.serving.model_server.errors import (
+    Code,
+    FailedPrecondition,
+    InvalidArgument,
+    StatusError,
+)
+from darkroom.serving.model_server.inference.signature_checks import (
     CLASSIFY_METHOD,
     DEFAULT_SIGNATURE,
     PREDICT_METHOD,
@@ -14,8 +19,8 @@ from serving.model_server.inference.signature_checks import (
     check_types,
     name_tensor,
 )
-from serving.model_server.models.leases import Servable
-from serving.protos.tensors import to_array
+from darkroom.serving.model_server.models.leases import Servable
+from darkroom.serving.protos.tensors import to_array
 
 
 async def predict(

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.inference.examples import ExampleApi, write_shape
-from serving.model_server.inference.signature_checks import REGRESS_METHOD
-from serving.protos.tensors import find_type
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.inference.examples import ExampleApi, write_shape
+from darkroom.serving.model_server.inference.signature_checks import REGRESS_METHOD
+from darkroom.serving.protos.tensors import find_type
 
 OUTPUTS: Final = "outputs"
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.protos.tensors import TYPES, TensorError, TensorType, find_type, to_array
+from darkroom.serving.model_server.errors import InvalidArgument, Unimplemented
+from darkroom.serving.protos.tensors import TYPES, TensorError, TensorType, find_type, to_array
 
 DEFAULT_SIGNATURE: Final = "serving_default"
 PREDICT_METHOD: Final = "tensorflow/serving/predict"

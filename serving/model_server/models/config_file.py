@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from serving.model_server.errors import StartError, StatusError
-from serving.model_server.failures import report_failure
-from serving.protos.text_files import TextFileError, read_text_file
+from darkroom.serving.model_server.errors import StartError, StatusError
+from darkroom.serving.model_server.failures import report_failure
+from darkroom.serving.protos.text_files import TextFileError, read_text_file
 
 logger = logging.getLogger(__name__)
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.model_server.errors import Code, to_status_error
-from serving.model_server.models import memory
-from serving.model_server.models.leases import LoadedVersion, Servable
-from serving.model_server.models.statuses import State, StatusBoard, VersionStatus
-from serving.model_server.models.versions import SAVED_MODEL_FILES, find_file
-from serving.model_server.operations.metrics import Metrics
+from darkroom.serving.model_server.errors import Code, to_status_error
+from darkroom.serving.model_server.models import memory
+from darkroom.serving.model_server.models.leases import LoadedVersion, Servable
+from darkroom.serving.model_server.models.statuses import State, StatusBoard, VersionStatus
+from darkroom.serving.model_server.models.versions import SAVED_MODEL_FILES, find_file
+from darkroom.serving.model_server.operations.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from serving.model_server.errors import NotAvailableError, NotFound
-from serving.model_server.failures import report_failure
-from serving.model_server.models import memory
-from serving.model_server.models.leases import LoadedVersion, Servable
-from serving.model_server.models.loading import LoadPolicy, VersionLoader
-from serving.model_server.models.statuses import State, StatusBoard, VersionStatus
-from serving.model_server.models.versions import VersionPolicy, list_versions
-from serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.errors import NotAvailableError, NotFound
+from darkroom.serving.model_server.failures import report_failure
+from darkroom.serving.model_server.models import memory
+from darkroom.serving.model_server.models.leases import LoadedVersion, Servable
+from darkroom.serving.model_server.models.loading import LoadPolicy, VersionLoader
+from darkroom.serving.model_server.models.statuses import State, StatusBoard, VersionStatus
+from darkroom.serving.model_server.models.versions import VersionPolicy, list_versions
+from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
 
 FOLLOWING: Final = "follow-"
 """How the names of the threads begin that follow a model."""

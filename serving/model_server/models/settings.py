@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from serving import protos
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.models.versions import VersionPolicy
-from serving.model_server.operations.request_log import check_logging_config
+from darkroom.serving import protos
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.models.versions import VersionPolicy
+from darkroom.serving.model_server.operations.request_log import check_logging_config
 
 PLATFORM: Final = "tensorflow"
 _CONFIG: Final = "tensorflow.serving.ModelServerConfig"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from serving.model_server.errors import Code
+from darkroom.serving.model_server.errors import Code
 
 
 class State(IntEnum):

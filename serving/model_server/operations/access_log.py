@@ -6,11 +6,11 @@ import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from serving.model_server.operations.background_writer import BackgroundWriter
-from serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.operations.background_writer import BackgroundWriter
+from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
 
 if TYPE_CHECKING:
-    from serving.model_server.operations.observer import RequestRecord
+    from darkroom.serving.model_server.operations.observer import RequestRecord
 
 MAX_TEXT: Final = 256
 """Characters of a text that the caller chose, as a model's name."""

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
-from serving.model_server.failures import report_failure
+from darkroom.serving.model_server.failures import report_failure
 
 Item = TypeVar("Item")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from serving.model_server.errors import Code, find_code
-from serving.model_server.models.leases import Servable
-from serving.model_server.operations.metrics import Metrics
-from serving.model_server.operations.observer import find_current_record
+from darkroom.serving.model_server.errors import Code, find_code
+from darkroom.serving.model_server.models.leases import Servable
+from darkroom.serving.model_server.operations.metrics import Metrics
+from darkroom.serving.model_server.operations.observer import find_current_record
 
 
 class MeasuredServable:

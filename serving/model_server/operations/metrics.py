@@ -18,8 +18,8 @@ from prometheus_client import (
     generate_latest,
 )
 
-from serving.model_server.errors import Code
-from serving.model_server.operations.exposition import (
+from darkroom.serving.model_server.errors import Code
+from darkroom.serving.model_server.operations.exposition import (
     Counter,
     Gauge,
     Histogram,

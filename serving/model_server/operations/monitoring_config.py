@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from serving.model_server.errors import StartError
-from serving.protos.text_files import TextFileError, read_text_file
+from darkroom.serving.model_server.errors import StartError
+from darkroom.serving.protos.text_files import TextFileError, read_text_file
 
 DEFAULT_PATH: Final = "/monitoring/prometheus/metrics"
 """As in TensorFlow Serving."""

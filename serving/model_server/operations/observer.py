@@ -5,9 +5,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 
-from serving.model_server.errors import Code
-from serving.model_server.operations.access_log import AccessLog
-from serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.errors import Code
+from darkroom.serving.model_server.operations.access_log import AccessLog
+from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
-from serving.model_server.errors import Code, StatusError, to_status_error
+from darkroom.serving.model_server.errors import Code, StatusError, to_status_error
 
 logger = logging.getLogger(__name__)
 

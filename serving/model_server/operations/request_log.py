@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving.model_server.errors import Code, InvalidArgument, to_status_error
-from serving.model_server.operations.background_writer import BackgroundWriter
-from serving.model_server.operations.metrics import NO_METRICS, Metrics
-from serving.model_server.operations.record_files import RecordFiles
+from darkroom.serving.model_server.errors import Code, InvalidArgument, to_status_error
+from darkroom.serving.model_server.operations.background_writer import BackgroundWriter
+from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.operations.record_files import RecordFiles
 
 COLLECTOR_TYPES: Final = ("", "tfrecord")
 """What `log_collector_config.type` may be; TensorFlow Serving has none built in."""
@@ -210,7 +210,7 @@ def _create_predict_messages(
 ) -> tuple[Any, Any]:
     from tensorflow_serving.apis import predict_pb2
 
-    from serving.protos.tensors import fill_tensor
+    from darkroom.serving.protos.tensors import fill_tensor
 
     request, response = predict_pb2.PredictRequest(), predict_pb2.PredictResponse()
     for name, array in inputs.items():

@@ -6,9 +6,9 @@ import re
 import zlib
 from typing import Final
 
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.event_loop import INLINE_BYTES, call_by_size
-from serving.model_server.rest.messages import Body
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.event_loop import INLINE_BYTES, call_by_size
+from darkroom.serving.model_server.rest.messages import Body
 
 MIN_BYTES: Final = 4096
 """Shorter answers fit into a few packets, whether they are compressed or not."""

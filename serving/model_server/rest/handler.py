@@ -14,22 +14,25 @@ from urllib.parse import unquote
 
 from google.protobuf import json_format
 
-from serving.model_server.core import ModelSpec, ServerCore
-from serving.model_server.errors import Code, InvalidArgument, to_status_error
-from serving.model_server.event_loop import call_by_size
-from serving.model_server.inference.classify import classify
-from serving.model_server.inference.predict import predict
-from serving.model_server.inference.regress import regress
-from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, read_input_types
-from serving.model_server.models.statuses import VersionStatus
-from serving.model_server.operations.observer import RequestRecord
-from serving.model_server.rest import json_response
-from serving.model_server.rest.json_documents import JsonDocuments
-from serving.model_server.rest.json_examples import read_request
-from serving.model_server.rest.json_request import read_inputs, read_signature_name
-from serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH
-from serving.model_server.rest.messages import Body, RestResponse, create_page
-from serving.protos.tensors import TensorType
+from darkroom.serving.model_server.core import ModelSpec, ServerCore
+from darkroom.serving.model_server.errors import Code, InvalidArgument, to_status_error
+from darkroom.serving.model_server.event_loop import call_by_size
+from darkroom.serving.model_server.inference.classify import classify
+from darkroom.serving.model_server.inference.predict import predict
+from darkroom.serving.model_server.inference.regress import regress
+from darkroom.serving.model_server.inference.signature_checks import (
+    DEFAULT_SIGNATURE,
+    read_input_types,
+)
+from darkroom.serving.model_server.models.statuses import VersionStatus
+from darkroom.serving.model_server.operations.observer import RequestRecord
+from darkroom.serving.model_server.rest import json_response
+from darkroom.serving.model_server.rest.json_documents import JsonDocuments
+from darkroom.serving.model_server.rest.json_examples import read_request
+from darkroom.serving.model_server.rest.json_request import read_inputs, read_signature_name
+from darkroom.serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH
+from darkroom.serving.model_server.rest.messages import Body, RestResponse, create_page
+from darkroom.serving.protos.tensors import TensorType
 
 _API: Final = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 _VERSION: Final = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"

@@ -5,11 +5,11 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
-from serving.model_server.errors import StatusError
-from serving.model_server.event_loop import call_by_size
-from serving.model_server.rest.json_process import JsonProcess
-from serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH, parse_object
-from serving.model_server.rest.messages import Body
+from darkroom.serving.model_server.errors import StatusError
+from darkroom.serving.model_server.event_loop import call_by_size
+from darkroom.serving.model_server.rest.json_process import JsonProcess
+from darkroom.serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH, parse_object
+from darkroom.serving.model_server.rest.messages import Body
 
 LARGE_BYTES: Final = 1 << 20
 """What is larger is read by a process: for each MiB, the parser holds up all threads for 15 ms."""

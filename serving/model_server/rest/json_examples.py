@@ -6,16 +6,16 @@ Each example is an object: name of the feature to a value, or to a list of value
 from collections.abc import Mapping
 from typing import Any, Final
 
-from serving import protos
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.rest.json_request import read_signature_name
-from serving.model_server.rest.json_tensors import (
+from darkroom.serving import protos
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.rest.json_request import read_signature_name
+from darkroom.serving.model_server.rest.json_tensors import (
     decode_base64,
     encode_text,
     is_base64,
     to_float,
 )
-from serving.model_server.rest.json_text import name_json_type, quote
+from darkroom.serving.model_server.rest.json_text import name_json_type, quote
 
 _MESSAGES: Final = {"classify": "ClassificationRequest", "regress": "RegressionRequest"}
 _KINDS: Final = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}

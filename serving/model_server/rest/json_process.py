@@ -18,9 +18,9 @@ from typing import Any, Final
 import numpy as np
 from google.protobuf.message import Message
 
-from serving import protos
-from serving.model_server.errors import Code, StatusError, to_status_error
-from serving.model_server.rest.json_text import parse_object
+from darkroom.serving import protos
+from darkroom.serving.model_server.errors import Code, StatusError, to_status_error
+from darkroom.serving.model_server.rest.json_text import parse_object
 
 _ROOT: Final = Path(__file__).parents[3]
 _SLICE: Final = 10_000

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from serving.model_server.errors import InvalidArgument, StatusError
-from serving.model_server.rest.json_tensors import is_base64, to_tensor
-from serving.model_server.rest.json_text import quote
-from serving.protos.tensors import TensorType
+from darkroom.serving.model_server.errors import InvalidArgument, StatusError
+from darkroom.serving.model_server.rest.json_tensors import is_base64, to_tensor
+from darkroom.serving.model_server.rest.json_text import quote
+from darkroom.serving.protos.tensors import TensorType
 
 Layout = Literal["row", "column"]
 

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.rest.json_request import Layout
-from serving.model_server.rest.json_text import format_floats, nest
-from serving.protos.tensors import TensorError, find_type
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.rest.json_request import Layout
+from darkroom.serving.model_server.rest.json_text import format_floats, nest
+from darkroom.serving.protos.tensors import TensorError, find_type
 
 _LINE = ("[", ", ", "]")
 """Brackets and separator of a list on one line."""

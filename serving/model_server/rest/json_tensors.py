@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.model_server.rest.json_text import NUMBER_TOO_BIG, name_json_type, quote
-from serving.protos.tensors import MAX_DIMENSIONS, STRING, TensorType
+from darkroom.serving.model_server.errors import InvalidArgument, Unimplemented
+from darkroom.serving.model_server.rest.json_text import NUMBER_TOO_BIG, name_json_type, quote
+from darkroom.serving.protos.tensors import MAX_DIMENSIONS, STRING, TensorType
 
 _INT_RANGES: Final = {
     # Smaller types are read as int32 and wrap around, as in TensorFlow Serving.

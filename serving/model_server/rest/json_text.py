@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.rest.messages import Body
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.rest.messages import Body
 
 DEFAULT_MAX_DEPTH: Final = 200
 MAX_QUOTED: Final = 500

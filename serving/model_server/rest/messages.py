@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from serving.model_server.errors import Code
+from darkroom.serving.model_server.errors import Code
 
 _JSON: Final = "application/json"
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}

@@ -11,13 +11,13 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final
 
-from serving.model_server.deadlines import TIMED_OUT, within
-from serving.model_server.errors import Code, StatusError
-from serving.model_server.operations.observer import Observer, RequestRecord
-from serving.model_server.rest.handler import respond_error
-from serving.model_server.rest.messages import HttpRequest, RestResponse
-from serving.model_server.rest.refusals import refuse
-from serving.model_server.rest.request_reader import Refusal, RequestReader
+from darkroom.serving.model_server.deadlines import TIMED_OUT, within
+from darkroom.serving.model_server.errors import Code, StatusError
+from darkroom.serving.model_server.operations.observer import Observer, RequestRecord
+from darkroom.serving.model_server.rest.handler import respond_error
+from darkroom.serving.model_server.rest.messages import HttpRequest, RestResponse
+from darkroom.serving.model_server.rest.refusals import refuse
+from darkroom.serving.model_server.rest.request_reader import Refusal, RequestReader
 
 LINGER_SECONDS: Final = 2.0
 """How long a refused client may go on sending: closed at once, it might never see the refusal."""

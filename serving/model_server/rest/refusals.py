@@ -3,9 +3,9 @@
 from http import HTTPStatus
 from typing import Final
 
-from serving.model_server.errors import Code
-from serving.model_server.rest.json_response import write_error
-from serving.model_server.rest.messages import RestResponse
+from darkroom.serving.model_server.errors import Code
+from darkroom.serving.model_server.rest.json_response import write_error
+from darkroom.serving.model_server.rest.messages import RestResponse
 
 _CODES: Final = {
     HTTPStatus.BAD_REQUEST: Code.INVALID_ARGUMENT,

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import httptools
 
-from serving.model_server.rest.messages import HttpRequest, RestResponse, create_page
-from serving.model_server.rest.refusals import refuse, refuse_body
+from darkroom.serving.model_server.rest.messages import HttpRequest, RestResponse, create_page
+from darkroom.serving.model_server.rest.refusals import refuse, refuse_body
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 """Most bytes of a request's first line and headers, and of what else is no body."""

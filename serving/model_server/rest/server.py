@@ -4,9 +4,9 @@ import asyncio
 import socket
 from typing import Final
 
-from serving.model_server.errors import StartError
-from serving.model_server.operations.observer import Observer
-from serving.model_server.rest.protocol import Connection, Limits, Respond
+from darkroom.serving.model_server.errors import StartError
+from darkroom.serving.model_server.operations.observer import Observer
+from darkroom.serving.model_server.rest.protocol import Connection, Limits, Respond
 
 _BACKLOG: Final = 2048
 _SWEEP_SECONDS: Final = 1.0

@@ -7,18 +7,18 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
-from serving.model_server.operations.metrics import CONTENT_TYPE
-from serving.model_server.operations.observer import RequestRecord
-from serving.model_server.rest.compression import (
+from darkroom.serving.model_server.operations.metrics import CONTENT_TYPE
+from darkroom.serving.model_server.operations.observer import RequestRecord
+from darkroom.serving.model_server.rest.compression import (
     MIN_BYTES,
     DecompressedTooLarge,
     accepts_gzip,
     compress,
     decompress,
 )
-from serving.model_server.rest.handler import RestHandler, is_api_path, respond_error
-from serving.model_server.rest.messages import Body, HttpRequest, RestResponse, create_page
-from serving.model_server.rest.refusals import refuse, refuse_body
+from darkroom.serving.model_server.rest.handler import RestHandler, is_api_path, respond_error
+from darkroom.serving.model_server.rest.messages import Body, HttpRequest, RestResponse, create_page
+from darkroom.serving.model_server.rest.refusals import refuse, refuse_body
 
 LIVE_PATH: Final = "/healthz"
 READY_PATH: Final = "/readyz"

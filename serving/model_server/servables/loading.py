@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from serving.model_server.config import ServerConfig
-from serving.model_server.models.versions import TFLITE_FILE
-from serving.model_server.servables.saved_model import SavedModel, create_session_config
-from serving.model_server.servables.tflite import TfliteModel
-from serving.model_server.servables.threaded import Model
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.models.versions import TFLITE_FILE
+from darkroom.serving.model_server.servables.saved_model import SavedModel, create_session_config
+from darkroom.serving.model_server.servables.tflite import TfliteModel
+from darkroom.serving.model_server.servables.threaded import Model
 
 
 def load_model(path: Path, config: ServerConfig) -> Model:

@@ -13,10 +13,10 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 from tensorflow.python.client import pywrap_tf_session
 
-from serving.model_server.config import ServerConfig
-from serving.model_server.deadlines import NO_DEADLINE, count_milliseconds
-from serving.model_server.errors import Code, FailedPrecondition, NotFound, StatusError
-from serving.model_server.models.versions import find_saved_model_file
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.deadlines import NO_DEADLINE, count_milliseconds
+from darkroom.serving.model_server.errors import Code, FailedPrecondition, NotFound, StatusError
+from darkroom.serving.model_server.models.versions import find_saved_model_file
 
 TAGS: Final = frozenset({"serve"})
 

@@ -15,11 +15,14 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.lite.python import schema_py_generated as schema
 
-from serving.model_server.deadlines import NO_DEADLINE, count_milliseconds
-from serving.model_server.errors import Code, InvalidArgument, StatusError
-from serving.model_server.inference.signature_checks import DEFAULT_SIGNATURE, PREDICT_METHOD
-from serving.model_server.models.versions import TFLITE_FILE
-from serving.protos.tensors import STRING, TensorError, TensorType, find_type
+from darkroom.serving.model_server.deadlines import NO_DEADLINE, count_milliseconds
+from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError
+from darkroom.serving.model_server.inference.signature_checks import (
+    DEFAULT_SIGNATURE,
+    PREDICT_METHOD,
+)
+from darkroom.serving.model_server.models.versions import TFLITE_FILE
+from darkroom.serving.protos.tensors import STRING, TensorError, TensorType, find_type
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from serving.model_server.deadlines import NO_DEADLINE, find_deadline
+from darkroom.serving.model_server.deadlines import NO_DEADLINE, find_deadline
 
 
 class Model(Protocol):

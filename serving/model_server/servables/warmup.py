@@ -13,16 +13,16 @@ from typing import Any, Final
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from serving import protos
-from serving.model_server.errors import Code, InvalidArgument, StatusError, Unimplemented
-from serving.model_server.inference.classify import classify
-from serving.model_server.inference.multi_inference import multi_inference
-from serving.model_server.inference.predict import predict
-from serving.model_server.inference.regress import regress
-from serving.model_server.inference.signature_checks import read_tensors
-from serving.model_server.models.leases import LoadedVersion
-from serving.model_server.servables.threaded import Model, ThreadedServable
-from serving.warmup import WARMUP_FILE
+from darkroom.serving import protos
+from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError, Unimplemented
+from darkroom.serving.model_server.inference.classify import classify
+from darkroom.serving.model_server.inference.multi_inference import multi_inference
+from darkroom.serving.model_server.inference.predict import predict
+from darkroom.serving.model_server.inference.regress import regress
+from darkroom.serving.model_server.inference.signature_checks import read_tensors
+from darkroom.serving.model_server.models.leases import LoadedVersion
+from darkroom.serving.model_server.servables.threaded import Model, ThreadedServable
+from darkroom.serving.warmup import WARMUP_FILE
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from components.run_report.data import (
+from darkroom.components.run_report.data import (
     Anomaly,
     ConfusionMatrix,
     Data,
@@ -20,8 +20,8 @@ from components.run_report.data import (
     Slice,
     Verdict,
 )
-from components.run_report.pictures import make_thumbnail
-from tests.images import encode, pixels
+from darkroom.components.run_report.pictures import make_thumbnail
+from darkroom.tests.images import encode, pixels
 
 DIGITS = tuple(str(digit) for digit in range(10))
 

@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.run_report.charts import HEIGHT, LEFT, MOST_TICKS, WIDTH, draw_charts, nice_ticks
-from components.run_report.data import Epoch, History
-from tests.components.run_report.pages import history_of
+from darkroom.components.run_report.charts import (
+    HEIGHT,
+    LEFT,
+    MOST_TICKS,
+    WIDTH,
+    draw_charts,
+    nice_ticks,
+)
+from darkroom.components.run_report.data import Epoch, History
+from darkroom.tests.components.run_report.pages import history_of
 
 FINITE = st.floats(-1e6, 1e6)
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from components.run_report.confusion import LARGEST_TABLE, most_confused, view_confusion
-from components.run_report.data import ConfusionMatrix
-from tests.components.run_report.pages import confusion_of
+from darkroom.components.run_report.confusion import LARGEST_TABLE, most_confused, view_confusion
+from darkroom.components.run_report.data import ConfusionMatrix
+from darkroom.tests.components.run_report.pages import confusion_of
 
 
 def matrix(*counts: tuple[int, ...]) -> ConfusionMatrix:

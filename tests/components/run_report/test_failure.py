@@ -5,14 +5,14 @@ from types import SimpleNamespace
 
 from tfx.types import standard_artifacts
 
-from components.artifacts import Quarantine
-from components.run_report.failure import INPUTS, clean, render_failure
-from pipeline import InputState, create_pipeline
-from runner.failure import FailedRun
-from runner.nodes import NodeResult
-from tests.components.run_report.pages import Page
-from tests.components.run_report.test_run_report import artifact
-from tests.workspace import Workspace
+from darkroom.components.artifacts import Quarantine
+from darkroom.components.run_report.failure import INPUTS, clean, render_failure
+from darkroom.pipeline import InputState, create_pipeline
+from darkroom.runner.failure import FailedRun
+from darkroom.runner.nodes import NodeResult
+from darkroom.tests.components.run_report.pages import Page
+from darkroom.tests.components.run_report.test_run_report import artifact
+from darkroom.tests.workspace import Workspace
 
 NODES = ("ImageExampleGen", "ExampleValidator", "DataGate", "Trainer", "Pusher")
 HOSTILE = "<script>alert('&')</script>"

@@ -4,11 +4,11 @@ import math
 import pytest
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.image_example_gen import quarantine as ingest
-from components.run_report import loading
-from components.run_report.data import Epoch, Failure
-from trainer.history import EpochRecord
-from trainer.history import History as TrainerHistory
+from darkroom.components.image_example_gen import quarantine as ingest
+from darkroom.components.run_report import loading
+from darkroom.components.run_report.data import Epoch, Failure
+from darkroom.trainer.history import EpochRecord
+from darkroom.trainer.history import History as TrainerHistory
 
 METRICS = {
     "candidate": {

@@ -1,9 +1,9 @@
 import pytest
 
-from components.example_images import ExampleImage
-from components.run_report import mistakes
-from components.run_report.mistakes import BATCH, MOST_IMAGES, SHOWN, Answer, find_mistakes
-from tests.images import encode, pixels
+from darkroom.components.example_images import ExampleImage
+from darkroom.components.run_report import mistakes
+from darkroom.components.run_report.mistakes import BATCH, MOST_IMAGES, SHOWN, Answer, find_mistakes
+from darkroom.tests.images import encode, pixels
 
 
 def images(*labels: str) -> list[ExampleImage]:

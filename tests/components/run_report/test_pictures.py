@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.run_report.pictures import LARGEST, make_thumbnail
-from tests.images import encode, encode_with_orientation, pixels
+from darkroom.components.run_report.pictures import LARGEST, make_thumbnail
+from darkroom.tests.images import encode, encode_with_orientation, pixels
 
 
 def decode(uri: str) -> Image.Image:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.run_report.data import (
+from darkroom.components.run_report.data import (
     Anomaly,
     ConfusionMatrix,
     Data,
@@ -18,8 +18,8 @@ from components.run_report.data import (
     Slice,
     Verdict,
 )
-from components.run_report.render import MOST_SLICES, render
-from tests.components.run_report.pages import (
+from darkroom.components.run_report.render import MOST_SLICES, render
+from darkroom.tests.components.run_report.pages import (
     BARE,
     WHOLE,
     Page,

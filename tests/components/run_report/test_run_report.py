@@ -10,13 +10,13 @@ from tfx.types.artifact import Artifact
 from tfx.types.artifact_utils import encode_split_names
 from tfx.types.channel import Channel
 
-from components.artifacts import Quarantine, Report
-from components.run_report.component import RunReport
-from components.run_report.executor import Executor, collect, read_verdict
-from tests.components.run_report.pages import Page
-from tests.components.run_report.test_loading import METRICS
-from tests.images import encode, pixels
-from transform import features
+from darkroom.components.artifacts import Quarantine, Report
+from darkroom.components.run_report.component import RunReport
+from darkroom.components.run_report.executor import Executor, collect, read_verdict
+from darkroom.tests.components.run_report.pages import Page
+from darkroom.tests.components.run_report.test_loading import METRICS
+from darkroom.tests.images import encode, pixels
+from darkroom.transform import features
 
 
 class ByLength(tf.Module):

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from components.run_report import wording
-from components.run_report.data import Evaluation, Failure, Slice, Verdict
+from darkroom.components.run_report import wording
+from darkroom.components.run_report.data import Evaluation, Failure, Slice, Verdict
 
 
 @pytest.mark.parametrize(

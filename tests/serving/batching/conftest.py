@@ -1,6 +1,6 @@
 import pytest
 
-from serving.model_server.batching.scheduler import BatchScheduler
+from darkroom.serving.model_server.batching.scheduler import BatchScheduler
 
 
 @pytest.fixture

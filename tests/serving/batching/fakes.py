@@ -6,9 +6,9 @@ import threading
 
 import numpy as np
 
-from serving.model_server.batching.parameters import BatchingParameters
-from serving.model_server.batching.queues import BatchQueue
-from serving.model_server.batching.servable import BatchedServable
+from darkroom.serving.model_server.batching.parameters import BatchingParameters
+from darkroom.serving.model_server.batching.queues import BatchQueue
+from darkroom.serving.model_server.batching.servable import BatchedServable
 
 PATIENCE_SECONDS = 20
 """How long a test waits for what must happen; it never takes this long."""

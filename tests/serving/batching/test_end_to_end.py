@@ -10,10 +10,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from serving.client import DeadlineError, GrpcClient, RequestError, RetryPolicy, UnavailableError
-from serving.model_server import ModelServer, NotAvailableError, ServerConfig
-from serving.model_server.batching.parameters import VERSION_FILE
-from tests.serving.batching.fakes import HOUR, PATIENCE_SECONDS
+from darkroom.serving.client import (
+    DeadlineError,
+    GrpcClient,
+    RequestError,
+    RetryPolicy,
+    UnavailableError,
+)
+from darkroom.serving.model_server import ModelServer, NotAvailableError, ServerConfig
+from darkroom.serving.model_server.batching.parameters import VERSION_FILE
+from darkroom.tests.serving.batching.fakes import HOUR, PATIENCE_SECONDS
 
 ONCE = RetryPolicy(attempts=1)
 NEVER = f"batch_timeout_micros {{ value: {HOUR} }} num_batch_threads {{ value: 1 }}"
@@ -196,7 +202,7 @@ def test_bad_parameters_are_one_line_before_tensorflow_is_imported(tmp_path):
     file.write_text("max_batch_size { value: 0 }")
     script = """
 import sys
-from serving.model_server.__main__ import main
+from darkroom.serving.model_server.__main__ import main
 code = main(sys.argv[1:])
 assert "tensorflow" not in sys.modules
 sys.exit(code)

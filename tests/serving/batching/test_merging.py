@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.model_server.batching.merging import (
+from darkroom.serving.model_server.batching.merging import (
     UnbatchableModel,
     choose_size,
     count_rows,
@@ -15,7 +15,12 @@ from serving.model_server.batching.merging import (
     merge,
     split,
 )
-from serving.model_server.errors import Code, FailedPrecondition, InvalidArgument, StatusError
+from darkroom.serving.model_server.errors import (
+    Code,
+    FailedPrecondition,
+    InvalidArgument,
+    StatusError,
+)
 
 ZEROS = np.zeros
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from serving.model_server.batching.parameters import (
+from darkroom.serving.model_server.batching.parameters import (
     VERSION_FILE,
     BatchingParameters,
     count_cpus,
     read_batching_parameters,
     read_version_parameters,
 )
-from serving.model_server.errors import InvalidArgument, StartError
+from darkroom.serving.model_server.errors import InvalidArgument, StartError
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.model_server.batching.parameters import BatchingParameters
-from serving.model_server.batching.queues import BatchQueue
-from serving.model_server.errors import Code, InvalidArgument, StatusError
+from darkroom.serving.model_server.batching.parameters import BatchingParameters
+from darkroom.serving.model_server.batching.queues import BatchQueue
+from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError
 
 
 class Waiting:

@@ -8,10 +8,10 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.model_server.batching.queues import Task
-from serving.model_server.batching.runner import BatchRunner
-from serving.model_server.errors import Code, StatusError
-from serving.model_server.operations.metrics import Metrics
+from darkroom.serving.model_server.batching.queues import Task
+from darkroom.serving.model_server.batching.runner import BatchRunner
+from darkroom.serving.model_server.errors import Code, StatusError
+from darkroom.serving.model_server.operations.metrics import Metrics
 
 
 class Observed(Metrics):

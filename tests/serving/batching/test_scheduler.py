@@ -10,11 +10,11 @@ import weakref
 
 import pytest
 
-from serving.model_server.batching.parameters import BatchingParameters
-from serving.model_server.batching.queues import BatchQueue
-from serving.model_server.batching.scheduler import BatchScheduler
-from serving.model_server.errors import Code, StatusError
-from tests.serving.batching.fakes import (
+from darkroom.serving.model_server.batching.parameters import BatchingParameters
+from darkroom.serving.model_server.batching.queues import BatchQueue
+from darkroom.serving.model_server.batching.scheduler import BatchScheduler
+from darkroom.serving.model_server.errors import Code, StatusError
+from darkroom.tests.serving.batching.fakes import (
     HOUR,
     PATIENCE_SECONDS,
     Doubling,
@@ -226,8 +226,8 @@ def test_requests_from_several_loops_share_the_threads(threads):
 def test_process_ends_although_nobody_closed_the_threads():
     script = """
 import asyncio
-from serving.model_server.batching.scheduler import BatchScheduler
-from tests.serving.batching.fakes import HOUR, Doubling, batch, rows
+from darkroom.serving.model_server.batching.scheduler import BatchScheduler
+from darkroom.tests.serving.batching.fakes import HOUR, Doubling, batch, rows
 async def ask(servable):
     waiting = asyncio.ensure_future(servable.run("double", rows(1)))
     await asyncio.sleep(0)

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.model_server.batching.batcher import POOL_NAME, Batcher, create_batcher
-from serving.model_server.batching.parameters import VERSION_FILE, BatchingParameters
-from serving.model_server.batching.scheduler import BatchScheduler
-from serving.model_server.config import ServerConfig
-from serving.model_server.errors import (
+from darkroom.serving.model_server.batching.batcher import POOL_NAME, Batcher, create_batcher
+from darkroom.serving.model_server.batching.parameters import VERSION_FILE, BatchingParameters
+from darkroom.serving.model_server.batching.scheduler import BatchScheduler
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.errors import (
     Code,
     FailedPrecondition,
     InvalidArgument,
     StartError,
     StatusError,
 )
-from tests.serving.batching.fakes import (
+from darkroom.tests.serving.batching.fakes import (
     HOUR,
     PATIENCE_SECONDS,
     Doubling,
@@ -219,7 +219,7 @@ def test_server_without_batching_has_no_threads_for_it(tmp_path):
 def test_server_without_a_file_uses_the_defaults(tmp_path, monkeypatch):
     names = []
     monkeypatch.setattr(
-        "serving.model_server.batching.batcher.BatchScheduler",
+        "darkroom.serving.model_server.batching.batcher.BatchScheduler",
         lambda count, name: names.append((count, name)),
     )
     create_batcher(ServerConfig(model_base_path=tmp_path, enable_batching=True))

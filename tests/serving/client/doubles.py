@@ -9,7 +9,7 @@ from concurrent import futures
 
 import grpc
 
-from serving import protos
+from darkroom.serving import protos
 
 END = object()
 """In a script: the connection ends here."""

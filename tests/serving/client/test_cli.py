@@ -11,9 +11,13 @@ import time
 
 import pytest
 
-from serving.client import RestClient
-from serving.client.__main__ import main
-from tests.serving.client.doubles import ScriptedGrpcServer, ScriptedHttpServer, http_answer
+from darkroom.serving.client import RestClient
+from darkroom.serving.client.__main__ import main
+from darkroom.tests.serving.client.doubles import (
+    ScriptedGrpcServer,
+    ScriptedHttpServer,
+    http_answer,
+)
 
 REST = ["--model", "m", "--rest", "http://a"]
 
@@ -243,7 +247,7 @@ def test_refusal_of_a_status_is_one_line(capsys, server_arguments):
 
 def start(*arguments):
     return subprocess.Popen(
-        [sys.executable, "-m", "serving.client", *map(str, arguments)],
+        [sys.executable, "-m", "darkroom.serving.client", *map(str, arguments)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
     )  # fmt: skip
 
@@ -283,7 +287,7 @@ def interrupt(process, server):
 def test_reader_that_goes_away_is_no_error(folder, rest_url, option):
     read_end, write_end = os.pipe()
     os.close(read_end)
-    command = [sys.executable, "-m", "serving.client", "predict", str(folder), option]
+    command = [sys.executable, "-m", "darkroom.serving.client", "predict", str(folder), option]
     process = subprocess.run(
         [*command, "--rest", rest_url, "--model", "zoo"],
         stdout=write_end, stderr=subprocess.PIPE, timeout=60,

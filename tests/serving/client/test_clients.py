@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from serving.client import (
+from darkroom.serving.client import (
     AnswerError,
     GrpcClient,
     RequestError,
@@ -18,10 +18,10 @@ from serving.client import (
     TensorSpec,
     UnavailableError,
 )
-from serving.client.addresses import parse_url
-from serving.client.headers import read_headers
-from serving.client.prediction import read_predictions
-from tests.serving.client.doubles import ScriptedHttpServer, http_answer
+from darkroom.serving.client.addresses import parse_url
+from darkroom.serving.client.headers import read_headers
+from darkroom.serving.client.prediction import read_predictions
+from darkroom.tests.serving.client.doubles import ScriptedHttpServer, http_answer
 
 IMAGES = [b"hello", b"broken", b"\x89PNG\r\n\x00\x00", "é".encode()]
 QUICK = RetryPolicy(attempts=2, first_delay_seconds=0.01)

@@ -6,7 +6,7 @@ import time
 import grpc
 import pytest
 
-from serving.client import (
+from darkroom.serving.client import (
     ClosedError,
     DeadlineError,
     GrpcClient,
@@ -14,7 +14,7 @@ from serving.client import (
     RetryPolicy,
     UnavailableError,
 )
-from tests.serving.client.doubles import ScriptedGrpcServer, message
+from darkroom.tests.serving.client.doubles import ScriptedGrpcServer, message
 
 QUICK = RetryPolicy(attempts=3, first_delay_seconds=0.001)
 OK = message("GetModelStatusResponse")

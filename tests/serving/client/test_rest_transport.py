@@ -10,7 +10,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from serving.client import (
+from darkroom.serving.client import (
     AnswerError,
     ClosedError,
     DeadlineError,
@@ -19,7 +19,7 @@ from serving.client import (
     RetryPolicy,
     UnavailableError,
 )
-from tests.serving.client.doubles import END, ScriptedHttpServer, http_answer
+from darkroom.tests.serving.client.doubles import END, ScriptedHttpServer, http_answer
 
 ONCE = RetryPolicy(attempts=1)
 QUICK = RetryPolicy(attempts=3, first_delay_seconds=0.001)

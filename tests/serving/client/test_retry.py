@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from serving.client import DeadlineError, RequestError, RetryPolicy, UnavailableError
-from serving.client.retry import call_with_retries
+from darkroom.serving.client import DeadlineError, RequestError, RetryPolicy, UnavailableError
+from darkroom.serving.client.retry import call_with_retries
 
 
 class Clock:

@@ -6,11 +6,15 @@ import time
 import numpy as np
 import pytest
 
-from serving import protos
-from serving.protos import tensors
-from tests.ports import free_ports
-from tests.serving.client.doubles import ScriptedGrpcServer, ScriptedHttpServer, http_answer
-from tests.serving.client.test_cli import answer_for, run
+from darkroom.serving import protos
+from darkroom.serving.protos import tensors
+from darkroom.tests.ports import free_ports
+from darkroom.tests.serving.client.doubles import (
+    ScriptedGrpcServer,
+    ScriptedHttpServer,
+    http_answer,
+)
+from darkroom.tests.serving.client.test_cli import answer_for, run
 
 
 @pytest.fixture

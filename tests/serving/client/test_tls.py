@@ -8,7 +8,7 @@ import grpc
 import pytest
 import trustme
 
-from serving.client import (
+from darkroom.serving.client import (
     GrpcClient,
     RestClient,
     RetryPolicy,
@@ -16,8 +16,8 @@ from serving.client import (
     TlsError,
     UnavailableError,
 )
-from serving.client.__main__ import main
-from tests.serving.client.doubles import (
+from darkroom.serving.client.__main__ import main
+from darkroom.tests.serving.client.doubles import (
     ScriptedGrpcServer,
     ScriptedHttpServer,
     http_answer,

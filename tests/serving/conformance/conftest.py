@@ -12,9 +12,9 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from serving.client import ClientError, GrpcClient, RestClient, Target
-from serving.model_server import ModelServer, ServerConfig
-from tests.serving.conformance.write_models import (
+from darkroom.serving.client import ClientError, GrpcClient, RestClient, Target
+from darkroom.serving.model_server import ModelServer, ServerConfig
+from darkroom.tests.serving.conformance.write_models import (
     HALF_PLUS_TWO,
     LABELS,
     VERSIONS,
@@ -105,7 +105,7 @@ def call(addresses):
     """Calls a gRPC method; returns its answer."""
     import grpc
 
-    from serving import protos
+    from darkroom.serving import protos
 
     def message_class(name):
         return protos.message_class(f"tensorflow.serving.{name}")

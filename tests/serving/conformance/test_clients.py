@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.client import RequestError, Target
-from serving.client.__main__ import main
-from tests.serving.conformance.write_models import HALF_PLUS_TWO, VERSIONS, ZOO
+from darkroom.serving.client import RequestError, Target
+from darkroom.serving.client.__main__ import main
+from darkroom.tests.serving.conformance.write_models import HALF_PLUS_TWO, VERSIONS, ZOO
 
 IMAGES_MODEL = os.environ.get("SERVING_MODEL") or ZOO
 

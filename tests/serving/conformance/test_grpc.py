@@ -4,9 +4,14 @@ import grpc
 import numpy as np
 import pytest
 
-from serving import protos
-from serving.protos import tensors
-from tests.serving.conformance.write_models import HALF_PLUS_TWO, VERSIONS, ZOO, ZOO_VERSION
+from darkroom.serving import protos
+from darkroom.serving.protos import tensors
+from darkroom.tests.serving.conformance.write_models import (
+    HALF_PLUS_TWO,
+    VERSIONS,
+    ZOO,
+    ZOO_VERSION,
+)
 
 PREDICT = ("PredictionService/Predict", "PredictResponse")
 CLASSIFY = ("PredictionService/Classify", "ClassificationResponse")

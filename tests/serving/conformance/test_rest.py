@@ -11,7 +11,12 @@ import re
 
 import pytest
 
-from tests.serving.conformance.write_models import HALF_PLUS_TWO, VERSIONS, ZOO, ZOO_VERSION
+from darkroom.tests.serving.conformance.write_models import (
+    HALF_PLUS_TWO,
+    VERSIONS,
+    ZOO,
+    ZOO_VERSION,
+)
 
 NAN = float("nan")
 

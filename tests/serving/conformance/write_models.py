@@ -1,4 +1,6 @@
-"""The models of the conformance suite: `python -m tests.serving.conformance.write_models FOLDER`.
+"""The models of the conformance suite.
+
+Usage: `python -m darkroom.tests.serving.conformance.write_models FOLDER`.
 
 Writes a folder that TensorFlow Serving and the embedded server can both serve, with its
 `models.config`, and prints how to start TensorFlow Serving on it.
@@ -9,7 +11,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from tests.serving.saved_models import save_constant, save_zoo
+from darkroom.tests.serving.saved_models import save_constant, save_zoo
 
 ZOO = "conformance_zoo"
 """Saved by TensorFlow 2: signatures of every kind, an image classifier among them."""
@@ -109,7 +111,7 @@ def _cast_to_kinds(x, n):
 
 def main() -> None:
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m tests.serving.conformance.write_models FOLDER")
+        sys.exit("usage: python -m darkroom.tests.serving.conformance.write_models FOLDER")
     folder = Path(sys.argv[1]).resolve()
     flags = " ".join(FLAGS).format(config=write_models(folder))
     print(

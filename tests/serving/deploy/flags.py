@@ -2,8 +2,8 @@
 
 from pathlib import PurePosixPath
 
-from serving.model_server.flags import OWN_FLAGS, parse_flags
-from serving.protos.text_files import parse_text
+from darkroom.serving.model_server.flags import OWN_FLAGS, parse_flags
+from darkroom.serving.protos.text_files import parse_text
 
 
 def read_flags(arguments):

@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 
-from tests.serving.deploy.flags import files_named_by, parse_batching, read_flags, value_of
-from tests.serving.deploy.rendering import COMPOSE_FILE, DEPLOY, find_tool, render_compose
+from darkroom.tests.serving.deploy.flags import files_named_by, parse_batching, read_flags, value_of
+from darkroom.tests.serving.deploy.rendering import COMPOSE_FILE, DEPLOY, find_tool, render_compose
 
 SERVICES = {"cpu": "serving", "gpu": "serving-gpu"}
 

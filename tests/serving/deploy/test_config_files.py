@@ -2,9 +2,9 @@
 
 import pytest
 
-from serving.model_server.batching.parameters import read_batching_parameters
-from serving.protos.text_files import read_text_file
-from tests.serving.deploy.rendering import DEPLOY, KUBERNETES
+from darkroom.serving.model_server.batching.parameters import read_batching_parameters
+from darkroom.serving.protos.text_files import read_text_file
+from darkroom.tests.serving.deploy.rendering import DEPLOY, KUBERNETES
 
 CONFIG = DEPLOY / "config"
 MODEL_FILES = (*CONFIG.glob("models*.config"), *KUBERNETES.rglob("models*.config"))

@@ -7,11 +7,11 @@ import httpx
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from serving.model_server import ModelServer
-from serving.protos.text_files import read_text_file
-from tests.serving.deploy.flags import read_flags
-from tests.serving.deploy.rendering import config_of, container_of, render, render_compose
-from tests.serving.saved_models import save_zoo
+from darkroom.serving.model_server import ModelServer
+from darkroom.serving.protos.text_files import read_text_file
+from darkroom.tests.serving.deploy.flags import read_flags
+from darkroom.tests.serving.deploy.rendering import config_of, container_of, render, render_compose
+from darkroom.tests.serving.saved_models import save_zoo
 
 OVERLAYS = {"base": "digits", "overlays/gpu": "digits", "overlays/own-model": "faces"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.deploy.rendering import KUBERNETES, find_tool
+from darkroom.tests.serving.deploy.rendering import KUBERNETES, find_tool
 
 SCRIPT = KUBERNETES / "components" / "bucket" / "fetch_versions.sh"
 

@@ -6,10 +6,10 @@ import shlex
 import pytest
 import yaml
 
-from serving.client.arguments import create_parser
-from serving.model_server.flags import OWN_FLAGS, parse_flags
-from tests.serving.deploy.flags import parse_batching, parse_models, value_of
-from tests.serving.deploy.rendering import (
+from darkroom.serving.client.arguments import create_parser
+from darkroom.serving.model_server.flags import OWN_FLAGS, parse_flags
+from darkroom.tests.serving.deploy.flags import parse_batching, parse_models, value_of
+from darkroom.tests.serving.deploy.rendering import (
     DEPLOY,
     KUBERNETES,
     ROOT,
@@ -68,7 +68,7 @@ def test_every_command_is_of_a_kind_that_is_checked_here():
 
 
 def test_client_commands_are_ones_that_the_client_takes():
-    for words in commands_of(".venv/bin/python", "-m", "serving.client"):
+    for words in commands_of(".venv/bin/python", "-m", "darkroom.serving.client"):
         assert create_parser().parse_args(words[3:]).model == "digits"
 
 

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.serving.deploy.flags import parse_batching, read_flags, value_of
-from tests.serving.deploy.rendering import (
+from darkroom.tests.serving.deploy.flags import parse_batching, read_flags, value_of
+from darkroom.tests.serving.deploy.rendering import (
     SERVER_OVERLAYS,
     config_of,
     container_of,

@@ -4,8 +4,13 @@ import itertools
 
 import pytest
 
-from tests.serving.deploy.flags import files_named_by, parse_models, parse_monitoring, read_flags
-from tests.serving.deploy.rendering import (
+from darkroom.tests.serving.deploy.flags import (
+    files_named_by,
+    parse_models,
+    parse_monitoring,
+    read_flags,
+)
+from darkroom.tests.serving.deploy.rendering import (
     SERVER_OVERLAYS,
     config_of,
     container_of,

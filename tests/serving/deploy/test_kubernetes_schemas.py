@@ -3,7 +3,7 @@
 import kubernetes_validate
 import pytest
 
-from tests.serving.deploy.rendering import SERVER_OVERLAYS, render
+from darkroom.tests.serving.deploy.rendering import SERVER_OVERLAYS, render
 
 OLDEST = "1.27"
 VERSIONS = (OLDEST, kubernetes_validate.latest_version())

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 
-from tests.serving.deploy.flags import parse_models, value_of
-from tests.serving.deploy.rendering import (
+from darkroom.tests.serving.deploy.flags import parse_models, value_of
+from darkroom.tests.serving.deploy.rendering import (
     DEPLOY,
     config_of,
     container_of,

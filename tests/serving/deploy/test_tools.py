@@ -1,6 +1,6 @@
 import pytest
 
-from tests.serving.deploy.rendering import find_tool
+from darkroom.tests.serving.deploy.rendering import find_tool
 
 
 @pytest.fixture

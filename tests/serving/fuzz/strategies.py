@@ -8,9 +8,9 @@ from urllib.parse import quote
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from serving import protos
-from serving.protos.tensors import TYPES
-from tests.serving import saved_models
+from darkroom.serving import protos
+from darkroom.serving.protos.tensors import TYPES
+from darkroom.tests.serving import saved_models
 
 FACTOR = int(os.environ.get("DARKROOM_FUZZ_FACTOR", "1"))
 """How many times as many requests as usual."""

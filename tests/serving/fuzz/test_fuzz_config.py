@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import protos
-from serving.model_server.errors import Code, StatusError
-from serving.protos.text_files import TextFileError, parse_text
-from tests.serving.fuzz import strategies
-from tests.serving.fuzz.strategies import times
-from tests.serving.models.fakes import create_core
+from darkroom.serving import protos
+from darkroom.serving.model_server.errors import Code, StatusError
+from darkroom.serving.protos.text_files import TextFileError, parse_text
+from darkroom.tests.serving.fuzz import strategies
+from darkroom.tests.serving.fuzz.strategies import times
+from darkroom.tests.serving.models.fakes import create_core
 
 REFUSALS = (Code.INVALID_ARGUMENT, Code.FAILED_PRECONDITION, Code.UNIMPLEMENTED)
 CONFIG = "tensorflow.serving.ModelServerConfig"

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 
-from serving import protos
-from serving.client import GrpcClient
-from serving.protos.tensors import TensorError, fill_tensor, find_type, to_array
-from tests.serving.fuzz import strategies
-from tests.serving.fuzz.strategies import times
-from tests.serving.fuzz.wire import TIMEOUT_SECONDS
+from darkroom.serving import protos
+from darkroom.serving.client import GrpcClient
+from darkroom.serving.protos.tensors import TensorError, fill_tensor, find_type, to_array
+from darkroom.tests.serving.fuzz import strategies
+from darkroom.tests.serving.fuzz.strategies import times
+from darkroom.tests.serving.fuzz.wire import TIMEOUT_SECONDS
 
 BROKEN = {
     grpc.StatusCode.INTERNAL,

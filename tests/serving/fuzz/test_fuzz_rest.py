@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.serving.fuzz import strategies
-from tests.serving.fuzz.strategies import times
-from tests.serving.fuzz.wire import request, send
+from darkroom.tests.serving.fuzz import strategies
+from darkroom.tests.serving.fuzz.strategies import times
+from darkroom.tests.serving.fuzz.wire import request, send
 
 PREDICT = "/v1/models/zoo:predict"
 FRAMING = {"content-length", "transfer-encoding"}

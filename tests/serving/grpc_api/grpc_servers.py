@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import grpc
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from serving import protos
-from serving.model_server.config import ServerConfig
-from serving.model_server.core import ServerCore
-from serving.model_server.event_loop import EventLoopThread
-from serving.model_server.grpc_api.server import GrpcServer
-from serving.model_server.models.loading import LoadPolicy
-from serving.model_server.models.settings import create_config
-from serving.model_server.operations.metrics import NO_METRICS
-from serving.model_server.operations.observer import Observer
-from tests.serving.models.fakes import create_core
+from darkroom.serving import protos
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.core import ServerCore
+from darkroom.serving.model_server.event_loop import EventLoopThread
+from darkroom.serving.model_server.grpc_api.server import GrpcServer
+from darkroom.serving.model_server.models.loading import LoadPolicy
+from darkroom.serving.model_server.models.settings import create_config
+from darkroom.serving.model_server.operations.metrics import NO_METRICS
+from darkroom.serving.model_server.operations.observer import Observer
+from darkroom.tests.serving.models.fakes import create_core
 
 STRING = 7
 

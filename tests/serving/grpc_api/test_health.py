@@ -12,10 +12,10 @@ from grpc_reflection.v1alpha import (
     reflection_pb2_grpc,
 )
 
-from serving.model_server.core import ServerCore
-from serving.model_server.errors import Code
-from serving.model_server.models.statuses import State
-from tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
+from darkroom.serving.model_server.core import ServerCore
+from darkroom.serving.model_server.errors import Code
+from darkroom.serving.model_server.models.statuses import State
+from darkroom.tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -3,10 +3,10 @@
 import grpc
 import pytest
 
-from serving.model_server.errors import Code, StartError
-from serving.model_server.grpc_api.server import parse_channel_arguments
-from tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
-from tests.serving.models.fakes import wait_until
+from darkroom.serving.model_server.errors import Code, StartError
+from darkroom.serving.model_server.grpc_api.server import parse_channel_arguments
+from darkroom.tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
+from darkroom.tests.serving.models.fakes import wait_until
 
 
 @pytest.mark.parametrize(

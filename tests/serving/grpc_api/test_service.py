@@ -14,9 +14,9 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.model_server.inference import signature_checks
-from serving.protos.tensors import to_array
-from tests.serving.saved_models import without_function_names
+from darkroom.serving.model_server.inference import signature_checks
+from darkroom.serving.protos.tensors import to_array
+from darkroom.tests.serving.saved_models import without_function_names
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 import pytest
 from grpc.aio import _server
 
-from tests.serving.grpc_api.grpc_servers import run_server
+from darkroom.tests.serving.grpc_api.grpc_servers import run_server
 
 
 @pytest.fixture

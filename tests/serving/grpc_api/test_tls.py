@@ -4,9 +4,9 @@ import grpc
 import pytest
 import trustme
 
-from serving.model_server.errors import StartError
-from serving.model_server.grpc_api.tls import read_server_credentials
-from tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
+from darkroom.serving.model_server.errors import StartError
+from darkroom.serving.model_server.grpc_api.tls import read_server_credentials
+from darkroom.tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
 
 HOST = "localhost"
 

@@ -7,9 +7,13 @@ import sys
 
 import pytest
 
-from serving.model_server.errors import StartError
-from serving.model_server.grpc_api.unix_socket import MAX_PATH_BYTES, SocketFile, name_socket
-from tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
+from darkroom.serving.model_server.errors import StartError
+from darkroom.serving.model_server.grpc_api.unix_socket import (
+    MAX_PATH_BYTES,
+    SocketFile,
+    name_socket,
+)
+from darkroom.tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
 
 
 def test_socket_is_served_besides_the_port(tmp_path):

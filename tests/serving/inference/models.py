@@ -4,8 +4,8 @@ import asyncio
 
 import numpy as np
 
-from serving import protos
-from serving.model_server.models.leases import LoadedVersion
+from darkroom.serving import protos
+from darkroom.serving.model_server.models.leases import LoadedVersion
 
 FLOAT, STRING = 1, 7
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"

@@ -5,9 +5,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.inference.classify import classify
-from tests.serving.inference.models import (
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.inference.classify import classify
+from darkroom.tests.serving.inference.models import (
     CLASSIFY,
     FLOAT,
     create_request,

@@ -5,10 +5,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from serving import protos
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.inference.examples import read_examples
-from tests.serving.inference.models import create_request, read_example
+from darkroom.serving import protos
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.inference.examples import read_examples
+from darkroom.tests.serving.inference.models import create_request, read_example
 
 
 def read(request):

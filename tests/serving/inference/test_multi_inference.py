@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.model_server.inference.multi_inference import multi_inference
-from tests.serving.inference.models import (
+from darkroom.serving.model_server.errors import InvalidArgument, Unimplemented
+from darkroom.serving.model_server.inference.multi_inference import multi_inference
+from darkroom.tests.serving.inference.models import (
     CLASSIFY,
     REGRESS,
     create_request,

@@ -5,10 +5,15 @@ import asyncio
 import numpy as np
 import pytest
 
-from serving.model_server.errors import Code, FailedPrecondition, InvalidArgument, StatusError
-from serving.model_server.inference.predict import predict
-from serving.protos.tensors import fill_tensor
-from tests.serving.inference.models import FLOAT, Fake, floats, signature
+from darkroom.serving.model_server.errors import (
+    Code,
+    FailedPrecondition,
+    InvalidArgument,
+    StatusError,
+)
+from darkroom.serving.model_server.inference.predict import predict
+from darkroom.serving.protos.tensors import fill_tensor
+from darkroom.tests.serving.inference.models import FLOAT, Fake, floats, signature
 
 OUTPUTS = {name: floats(1) for name in ("c", "a", "b")}
 

@@ -5,9 +5,16 @@ import asyncio
 import numpy as np
 import pytest
 
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.inference.regress import regress
-from tests.serving.inference.models import FLOAT, REGRESS, create_request, floats, load, signature
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.inference.regress import regress
+from darkroom.tests.serving.inference.models import (
+    FLOAT,
+    REGRESS,
+    create_request,
+    floats,
+    load,
+    signature,
+)
 
 FORM = signature(outputs=("outputs",))
 

@@ -4,9 +4,9 @@ import contextlib
 import threading
 import time
 
-from serving.model_server.core import ServerCore
-from serving.model_server.models.loading import LoadPolicy
-from serving.model_server.models.manager import ModelManager, not_served
+from darkroom.serving.model_server.core import ServerCore
+from darkroom.serving.model_server.models.loading import LoadPolicy
+from darkroom.serving.model_server.models.manager import ModelManager, not_served
 
 NO_RETRY = LoadPolicy(poll_wait_seconds=0.01, max_num_retries=0)
 

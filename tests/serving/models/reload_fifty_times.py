@@ -1,6 +1,6 @@
 """Prints the process's memory in bytes after each reload of a model of 13 MB; run by a test.
 
-`python -m tests.serving.models.reload_fifty_times FOLDER COUNT`
+`python -m darkroom.tests.serving.models.reload_fifty_times FOLDER COUNT`
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from serving.model_server.config import ServerConfig
-from serving.model_server.models import memory
-from serving.model_server.models.loading import LoadPolicy
-from serving.model_server.models.manager import ModelManager
-from serving.model_server.servables.loading import load_model
-from serving.model_server.servables.threaded import ThreadedServable
-from tests.serving.models.fakes import lease, states, wait_until
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.models import memory
+from darkroom.serving.model_server.models.loading import LoadPolicy
+from darkroom.serving.model_server.models.manager import ModelManager
+from darkroom.serving.model_server.servables.loading import load_model
+from darkroom.serving.model_server.servables.threaded import ThreadedServable
+from darkroom.tests.serving.models.fakes import lease, states, wait_until
 
 SIZE, LAYERS = 576, 10
 

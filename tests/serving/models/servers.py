@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
-from serving.client import GrpcClient, RestClient, RetryPolicy, Target
-from serving.model_server import ModelServer, ServerConfig
+from darkroom.serving.client import GrpcClient, RestClient, RetryPolicy, Target
+from darkroom.serving.model_server import ModelServer, ServerConfig
 
 NO_RETRY = RetryPolicy(attempts=1)
 

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from serving.model_server.errors import FailedPrecondition, StartError
-from serving.model_server.models.config_file import ConfigFileFollower, read_config_file
-from tests.serving.models.fakes import wait_until
+from darkroom.serving.model_server.errors import FailedPrecondition, StartError
+from darkroom.serving.model_server.models.config_file import ConfigFileFollower, read_config_file
+from darkroom.tests.serving.models.fakes import wait_until
 
 ONE = 'model_config_list { config { name: "a" base_path: "/m/a" model_platform: "tensorflow" } }'
 

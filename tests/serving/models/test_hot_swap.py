@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from serving.client import GrpcClient, RestClient
-from serving.model_server import ModelServer, ServerConfig
-from tests.serving.models.servers import NO_RETRY, Caller, put
-from tests.serving.saved_models import save_constant
+from darkroom.serving.client import GrpcClient, RestClient
+from darkroom.serving.model_server import ModelServer, ServerConfig
+from darkroom.tests.serving.models.servers import NO_RETRY, Caller, put
+from darkroom.tests.serving.saved_models import save_constant
 
 VERSIONS = (1, 2, 3)
 

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from serving.model_server.errors import Code, NotAvailableError, NotFound
-from serving.model_server.models import memory
-from serving.model_server.models.loading import LoadPolicy
-from serving.model_server.models.statuses import State, VersionStatus
-from serving.model_server.models.versions import VersionPolicy
-from tests.serving.models.fakes import (
+from darkroom.serving.model_server.errors import Code, NotAvailableError, NotFound
+from darkroom.serving.model_server.models import memory
+from darkroom.serving.model_server.models.loading import LoadPolicy
+from darkroom.serving.model_server.models.statuses import State, VersionStatus
+from darkroom.serving.model_server.models.versions import VersionPolicy
+from darkroom.tests.serving.models.fakes import (
     Echo,
     Gate,
     create,

@@ -4,7 +4,7 @@ import gc
 import threading
 import weakref
 
-from serving.model_server.models import memory
+from darkroom.serving.model_server.models import memory
 
 
 class Circle:

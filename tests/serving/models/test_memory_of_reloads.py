@@ -14,7 +14,7 @@ WEIGHTS = 10 * 576 * 576 * 4
 
 @pytest.mark.e2e
 def test_unloaded_versions_give_their_memory_back(tmp_path):
-    command = [sys.executable, "-m", "tests.serving.models.reload_fifty_times"]
+    command = [sys.executable, "-m", "darkroom.tests.serving.models.reload_fifty_times"]
     process = subprocess.run(
         [*command, str(tmp_path), str(RELOADS)], capture_output=True, text=True, timeout=600
     )

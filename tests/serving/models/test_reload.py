@@ -8,18 +8,18 @@ import time
 import grpc
 import pytest
 
-from serving import protos
-from serving.client import GrpcClient, RequestError, Target
-from serving.model_server import (
+from darkroom.serving import protos
+from darkroom.serving.client import GrpcClient, RequestError, Target
+from darkroom.serving.model_server import (
     ModelServer,
     NotAvailableError,
     ServerConfig,
     StartError,
     StartInterrupted,
 )
-from serving.model_server.servables import loading
-from serving.protos.text_files import read_text_file
-from tests.serving.models.servers import (
+from darkroom.serving.model_server.servables import loading
+from darkroom.serving.protos.text_files import read_text_file
+from darkroom.tests.serving.models.servers import (
     Caller,
     ask,
     connect,
@@ -30,7 +30,7 @@ from tests.serving.models.servers import (
     wait_until,
     write_config,
 )
-from tests.serving.saved_models import save_constant
+from darkroom.tests.serving.saved_models import save_constant
 
 PROTOCOLS = ("rest", "grpc")
 ALL = "model_version_policy { all {} } "

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.models.settings import copy_config, create_config, read_settings
-from serving.model_server.models.versions import VersionPolicy
-from serving.protos.text_files import parse_text
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.models.settings import copy_config, create_config, read_settings
+from darkroom.serving.model_server.models.versions import VersionPolicy
+from darkroom.serving.protos.text_files import parse_text
 
 
 def config_of(text):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from serving.model_server.models.versions import VersionPolicy, list_versions
+from darkroom.serving.model_server.models.versions import VersionPolicy, list_versions
 
 
 @pytest.mark.parametrize(

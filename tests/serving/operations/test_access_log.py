@@ -7,11 +7,11 @@ from datetime import datetime, timezone
 
 import pytest
 
-from serving.model_server.errors import Code
-from serving.model_server.operations import access_log as module
-from serving.model_server.operations.access_log import AccessLog
-from serving.model_server.operations.metrics import Metrics
-from serving.model_server.operations.observer import Observer, RequestRecord
+from darkroom.serving.model_server.errors import Code
+from darkroom.serving.model_server.operations import access_log as module
+from darkroom.serving.model_server.operations.access_log import AccessLog
+from darkroom.serving.model_server.operations.metrics import Metrics
+from darkroom.serving.model_server.operations.observer import Observer, RequestRecord
 
 
 def write(*records):

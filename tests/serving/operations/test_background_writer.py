@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from serving.model_server.operations import background_writer
-from serving.model_server.operations.background_writer import BackgroundWriter
+from darkroom.serving.model_server.operations import background_writer
+from darkroom.serving.model_server.operations.background_writer import BackgroundWriter
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.operations.measured_models import MeasuredServable, measure_warmup
-from serving.model_server.operations.metrics import Metrics
-from serving.model_server.operations.observer import Observer, find_current_record
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.operations.measured_models import (
+    MeasuredServable,
+    measure_warmup,
+)
+from darkroom.serving.model_server.operations.metrics import Metrics
+from darkroom.serving.model_server.operations.observer import Observer, find_current_record
 
 
 class Sleeper:

@@ -5,8 +5,8 @@ import threading
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.model_server.errors import Code
-from serving.model_server.operations.metrics import (
+from darkroom.serving.model_server.errors import Code
+from darkroom.serving.model_server.operations.metrics import (
     LATENCY_BOUNDS,
     MAX_NAME_LENGTH,
     MAX_PATHS,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from serving.model_server.errors import StartError
-from serving.model_server.operations.monitoring_config import read_metrics_path
+from darkroom.serving.model_server.errors import StartError
+from darkroom.serving.model_server.operations.monitoring_config import read_metrics_path
 
 
 @pytest.fixture

@@ -18,17 +18,17 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from serving import protos
-from serving.model_server.errors import Code, InvalidArgument
-from serving.model_server.operations import record_files, request_log
-from serving.model_server.operations.metrics import Metrics
-from serving.model_server.operations.record_files import RecordFiles, Retention
-from serving.model_server.operations.request_log import (
+from darkroom.serving import protos
+from darkroom.serving.model_server.errors import Code, InvalidArgument
+from darkroom.serving.model_server.operations import record_files, request_log
+from darkroom.serving.model_server.operations.metrics import Metrics
+from darkroom.serving.model_server.operations.record_files import RecordFiles, Retention
+from darkroom.serving.model_server.operations.request_log import (
     RequestLog,
     check_logging_config,
 )
-from serving.protos.tensors import to_array
-from tests.serving.operations.record_logs import read_logs
+from darkroom.serving.protos.tensors import to_array
+from darkroom.tests.serving.operations.record_logs import read_logs
 
 
 def create_config(prefix="/tmp/x", rate=1.0, kind=""):
@@ -317,7 +317,7 @@ class TestFiles:
         assert self.count_records(prefix) == [2, 2, 1]
 
     def test_files_hold_no_more_than_a_warm_up_takes(self):
-        from serving.model_server.servables.warmup import MAX_RECORDS
+        from darkroom.serving.model_server.servables.warmup import MAX_RECORDS
 
         assert record_files.MAX_FILE_RECORDS == MAX_RECORDS
 

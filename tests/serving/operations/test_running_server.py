@@ -20,13 +20,13 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from serving.model_server import ModelServer, ServerConfig, StartError
-from serving.protos.tensors import to_array
-from serving.protos.text_files import parse_text
-from serving.warmup import WARMUP_FILE
-from tests.serving.operations import calculator
-from tests.serving.operations.calculator import MODEL
-from tests.serving.operations.record_logs import read_logs
+from darkroom.serving.model_server import ModelServer, ServerConfig, StartError
+from darkroom.serving.protos.tensors import to_array
+from darkroom.serving.protos.text_files import parse_text
+from darkroom.serving.warmup import WARMUP_FILE
+from darkroom.tests.serving.operations import calculator
+from darkroom.tests.serving.operations.calculator import MODEL
+from darkroom.tests.serving.operations.record_logs import read_logs
 
 METRICS = "/monitoring/prometheus/metrics"
 SERVING = ":tensorflow:serving:"
@@ -364,8 +364,8 @@ def test_killed_server_leaves_a_readable_log_and_its_access_log(folder, tmp_path
     config = tmp_path / "models.config"
     config.write_text(write_config(tmp_path, write_logging(tmp_path / "log")))
     command = [
-        sys.executable, "-m", "serving.model_server", f"--model_config_file={config}", "--port=0",
-        "--rest_api_port=0", f"--port_file={tmp_path / 'ports'}", "--access_log",
+        sys.executable, "-m", "darkroom.serving.model_server", f"--model_config_file={config}",
+        "--port=0", "--rest_api_port=0", f"--port_file={tmp_path / 'ports'}", "--access_log",
         f"--monitoring_config_file={folder / 'monitoring.config'}",
     ]  # fmt: skip
     with (

@@ -7,15 +7,15 @@ import math
 import socket
 from dataclasses import dataclass, field
 
-from serving.model_server.event_loop import EventLoopThread
-from serving.model_server.operations.metrics import NO_METRICS
-from serving.model_server.operations.observer import Observer
-from serving.model_server.rest.handler import RestHandler
-from serving.model_server.rest.messages import RestResponse
-from serving.model_server.rest.protocol import Limits
-from serving.model_server.rest.server import RestServer
-from serving.model_server.rest.service import RestService
-from tests.serving.models.fakes import create_core
+from darkroom.serving.model_server.event_loop import EventLoopThread
+from darkroom.serving.model_server.operations.metrics import NO_METRICS
+from darkroom.serving.model_server.operations.observer import Observer
+from darkroom.serving.model_server.rest.handler import RestHandler
+from darkroom.serving.model_server.rest.messages import RestResponse
+from darkroom.serving.model_server.rest.protocol import Limits
+from darkroom.serving.model_server.rest.server import RestServer
+from darkroom.serving.model_server.rest.service import RestService
+from darkroom.tests.serving.models.fakes import create_core
 
 ECHO = "/v1/models/echo:predict"
 SLOW = "/v1/models/slow:predict"

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving import protos
-from serving.model_server.core import ModelSpec
-from serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
-from serving.model_server.models.loading import LoadPolicy
-from serving.model_server.models.settings import create_config
-from serving.model_server.rest.handler import RestHandler
-from tests.serving.models.fakes import create_core
+from darkroom.serving import protos
+from darkroom.serving.model_server.core import ModelSpec
+from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
+from darkroom.serving.model_server.models.loading import LoadPolicy
+from darkroom.serving.model_server.models.settings import create_config
+from darkroom.serving.model_server.rest.handler import RestHandler
+from darkroom.tests.serving.models.fakes import create_core
 
 PREDICT = "/v1/models/m:predict"
 FLOAT, STRING = 1, 7

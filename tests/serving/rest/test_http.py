@@ -7,10 +7,14 @@ import zlib
 
 import pytest
 
-from serving.model_server.event_loop import INLINE_BYTES
-from serving.model_server.rest import compression
-from serving.model_server.rest.compression import DecompressedTooLarge, accepts_gzip, decompress
-from tests.serving.rest.http_server import ECHO, chunked, get, post, run_server
+from darkroom.serving.model_server.event_loop import INLINE_BYTES
+from darkroom.serving.model_server.rest import compression
+from darkroom.serving.model_server.rest.compression import (
+    DecompressedTooLarge,
+    accepts_gzip,
+    decompress,
+)
+from darkroom.tests.serving.rest.http_server import ECHO, chunked, get, post, run_server
 
 MAX_BYTES = 1_000_000
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from serving.model_server.errors import Code
-from tests.serving.rest.http_server import SLOW, RawClient, get, post, run_server
+from darkroom.serving.model_server.errors import Code
+from darkroom.tests.serving.rest.http_server import SLOW, RawClient, get, post, run_server
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from serving.model_server.errors import Code
-from serving.model_server.rest.request_reader import MAX_HEAD_BYTES
-from tests.serving.rest.http_server import (
+from darkroom.serving.model_server.errors import Code
+from darkroom.serving.model_server.rest.request_reader import MAX_HEAD_BYTES
+from darkroom.tests.serving.rest.http_server import (
     BIG,
     BIG_BYTES,
     ECHO,

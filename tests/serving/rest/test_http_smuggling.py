@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.serving.rest.http_server import ECHO, chunked, get, post, run_server
+from darkroom.tests.serving.rest.http_server import ECHO, chunked, get, post, run_server
 
 HIDDEN = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 """What is sent as a body and would, run as a request, be answered with `ok`."""

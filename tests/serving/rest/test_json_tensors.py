@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.model_server.errors import InvalidArgument, Unimplemented
-from serving.model_server.rest.json_request import read_inputs
-from serving.model_server.rest.json_tensors import measure, to_tensor
-from serving.model_server.rest.json_text import parse_object
-from serving.protos.tensors import TYPES
+from darkroom.serving.model_server.errors import InvalidArgument, Unimplemented
+from darkroom.serving.model_server.rest.json_request import read_inputs
+from darkroom.serving.model_server.rest.json_tensors import measure, to_tensor
+from darkroom.serving.model_server.rest.json_text import parse_object
+from darkroom.serving.protos.tensors import TYPES
 
 BY_NAME = {type_.name: type_ for type_ in TYPES.values()}
 FLOAT, DOUBLE, INT32, STRING, BOOL = (

@@ -9,9 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.model_server.errors import InvalidArgument
-from serving.model_server.rest.json_response import write_error, write_outputs
-from serving.model_server.rest.json_text import MAX_QUOTED, format_floats, parse_object, quote
+from darkroom.serving.model_server.errors import InvalidArgument
+from darkroom.serving.model_server.rest.json_response import write_error, write_outputs
+from darkroom.serving.model_server.rest.json_text import (
+    MAX_QUOTED,
+    format_floats,
+    parse_object,
+    quote,
+)
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,17 @@ import numpy as np
 import psutil
 import pytest
 
-from serving.model_server.errors import Code, InvalidArgument, StatusError
-from serving.model_server.inference.examples import read_examples
-from serving.model_server.rest.json_documents import LARGE_BYTES, MAX_PROCESSES, JsonDocuments
-from serving.model_server.rest.json_examples import read_request
-from serving.model_server.rest.json_process import JsonProcess
-from serving.model_server.rest.json_request import read_inputs, read_signature_name
-from serving.protos.tensors import TYPES
+from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError
+from darkroom.serving.model_server.inference.examples import read_examples
+from darkroom.serving.model_server.rest.json_documents import (
+    LARGE_BYTES,
+    MAX_PROCESSES,
+    JsonDocuments,
+)
+from darkroom.serving.model_server.rest.json_examples import read_request
+from darkroom.serving.model_server.rest.json_process import JsonProcess
+from darkroom.serving.model_server.rest.json_request import read_inputs, read_signature_name
+from darkroom.serving.protos.tensors import TYPES
 
 BY_NAME = {type_.name: type_ for type_ in TYPES.values()}
 SPACES = b" " * LARGE_BYTES
@@ -204,7 +208,7 @@ def sleep_long(_):
 ORPHAN = """
 import asyncio, os, signal
 import psutil
-from serving.model_server.rest.json_documents import LARGE_BYTES, JsonDocuments
+from darkroom.serving.model_server.rest.json_documents import LARGE_BYTES, JsonDocuments
 
 async def main():
     documents = JsonDocuments()

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.serving.saved_models import without_function_names
+from darkroom.tests.serving.saved_models import without_function_names
 
 MODEL = "/v1/models/zoo"
 PREDICT = f"{MODEL}:predict"

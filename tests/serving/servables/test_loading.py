@@ -7,12 +7,12 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.model_server import ModelServer, ServerConfig
-from serving.model_server.servables.loading import load_model
-from serving.model_server.servables.saved_model import SavedModel
-from serving.model_server.servables.tflite import TfliteModel
-from serving.warmup import WARMUP_FILE
-from tests.serving.saved_models import save_constant, save_examples, save_tflite
+from darkroom.serving.model_server import ModelServer, ServerConfig
+from darkroom.serving.model_server.servables.loading import load_model
+from darkroom.serving.model_server.servables.saved_model import SavedModel
+from darkroom.serving.model_server.servables.tflite import TfliteModel
+from darkroom.serving.warmup import WARMUP_FILE
+from darkroom.tests.serving.saved_models import save_constant, save_examples, save_tflite
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_server_replays_warm_up_requests_as_often_as_it_is_told(base_path, caplo
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(log.SerializeToString())
-    caplog.set_level("INFO", "serving.model_server.servables.warmup")
+    caplog.set_level("INFO", "darkroom.serving.model_server.servables.warmup")
     with serve(base_path, num_request_iterations_for_warmup=2) as server:
         server.wait_until_available(timeout_seconds=0)
     assert f"{path}: replayed 1 warm-up requests, 2 times each" in caplog.messages

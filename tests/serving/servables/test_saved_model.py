@@ -9,10 +9,10 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2, saved_model_pb2
 
-from serving.model_server.config import ServerConfig
-from serving.model_server.errors import Code, FailedPrecondition, NotFound, StatusError
-from serving.model_server.servables.saved_model import SavedModel, create_session_config
-from tests.serving.saved_models import save_constant, save_half_plus_three, save_zoo
+from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.errors import Code, FailedPrecondition, NotFound, StatusError
+from darkroom.serving.model_server.servables.saved_model import SavedModel, create_session_config
+from darkroom.tests.serving.saved_models import save_constant, save_half_plus_three, save_zoo
 
 X = {"x": np.array([1, 2], np.float32)}
 

@@ -10,10 +10,10 @@ from flatbuffers import flexbuffers
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow.lite.python import schema_py_generated as schema
 
-from serving.model_server.errors import Code, InvalidArgument, StatusError
-from serving.model_server.models.versions import TFLITE_FILE
-from serving.model_server.servables.tflite import METADATA_NAME, TfliteModel
-from tests.serving.saved_models import save_tflite
+from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError
+from darkroom.serving.model_server.models.versions import TFLITE_FILE
+from darkroom.serving.model_server.servables.tflite import METADATA_NAME, TfliteModel
+from darkroom.tests.serving.saved_models import save_tflite
 
 X, S, Y = "serving_default_x", "serving_default_s", "PartitionedCall"
 

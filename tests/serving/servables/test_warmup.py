@@ -4,12 +4,12 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
-from serving.model_server import ModelServer, ServerConfig
-from serving.model_server.errors import Code, InvalidArgument, StatusError, Unimplemented
-from serving.model_server.servables.saved_model import SavedModel
-from serving.model_server.servables.warmup import MAX_RECORDS, warm_up
-from serving.warmup import WARMUP_FILE, write_warmup_requests
-from tests.serving.saved_models import save_constant, save_examples, save_zoo
+from darkroom.serving.model_server import ModelServer, ServerConfig
+from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError, Unimplemented
+from darkroom.serving.model_server.servables.saved_model import SavedModel
+from darkroom.serving.model_server.servables.warmup import MAX_RECORDS, warm_up
+from darkroom.serving.warmup import WARMUP_FILE, write_warmup_requests
+from darkroom.tests.serving.saved_models import save_constant, save_examples, save_zoo
 
 
 @pytest.fixture

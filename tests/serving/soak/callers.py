@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 
-from serving.client import GrpcClient, RequestError, RetryPolicy, Target
-from tests.serving.soak.ledger import ABSENT
-from tests.serving.soak.models import STEP
+from darkroom.serving.client import GrpcClient, RequestError, RetryPolicy, Target
+from darkroom.tests.serving.soak.ledger import ABSENT
+from darkroom.tests.serving.soak.models import STEP
 
 NO_RETRY = RetryPolicy(attempts=1)
 PAUSE_SECONDS = 0.005

@@ -3,9 +3,9 @@
 import itertools
 import time
 
-from serving.client import GrpcClient, RequestError, Target
-from tests.serving.soak.ledger import ABSENT
-from tests.serving.soak.models import Folder
+from darkroom.serving.client import GrpcClient, RequestError, Target
+from darkroom.tests.serving.soak.ledger import ABSENT
+from darkroom.tests.serving.soak.models import Folder
 
 VERSIONS = (1, 2, 3, 4)
 BROKEN = 90

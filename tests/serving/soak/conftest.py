@@ -1,7 +1,7 @@
 import pytest
 
-from tests.serving.soak.changes import VERSIONS
-from tests.serving.soak.models import save_versioned
+from darkroom.tests.serving.soak.changes import VERSIONS
+from darkroom.tests.serving.soak.models import save_versioned
 
 
 @pytest.fixture(scope="session")

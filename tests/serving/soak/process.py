@@ -18,14 +18,14 @@ START_SECONDS = 180
 
 
 class Process:
-    """`python -m serving.model_server` with flags, on free ports unless told otherwise."""
+    """`python -m darkroom.serving.model_server` with flags, on free ports unless told otherwise."""
 
     def __init__(self, folder, *flags, ports=(0, 0)):
         port_file = folder / "ports"
         port_file.unlink(missing_ok=True)
         self.log_file = folder / "log"
         command = [
-            sys.executable, "-m", "serving.model_server", *flags,
+            sys.executable, "-m", "darkroom.serving.model_server", *flags,
             f"--rest_api_port={ports[0]}", f"--port={ports[1]}", f"--port_file={port_file}",
         ]  # fmt: skip
         began = time.monotonic()

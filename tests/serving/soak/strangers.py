@@ -9,8 +9,8 @@ import threading
 
 import grpc
 
-from serving import protos
-from tests.serving.fuzz.wire import TIMEOUT_SECONDS, request, send
+from darkroom.serving import protos
+from darkroom.tests.serving.fuzz.wire import TIMEOUT_SECONDS, request, send
 
 PAUSE_SECONDS = 0.01
 MAX_HELD = 20

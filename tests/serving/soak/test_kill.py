@@ -6,9 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from serving.client import GrpcClient, RestClient, RetryPolicy
-from tests.serving.soak.models import STEP, Folder
-from tests.serving.soak.process import Process, unexpected_lines
+from darkroom.serving.client import GrpcClient, RestClient, RetryPolicy
+from darkroom.tests.serving.soak.models import STEP, Folder
+from darkroom.tests.serving.soak.process import Process, unexpected_lines
 
 PATIENT = RetryPolicy(attempts=1000, first_delay_seconds=0.1, max_delay_seconds=1)
 SECONDS = 180

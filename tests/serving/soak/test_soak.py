@@ -7,12 +7,12 @@ from concurrent import futures
 
 import pytest
 
-from tests.serving.soak.callers import TARGETS, create_askers
-from tests.serving.soak.changes import Operator
-from tests.serving.soak.ledger import Ledger
-from tests.serving.soak.models import BALLAST_BYTES
-from tests.serving.soak.process import Usage, count_held, serving, unexpected_lines
-from tests.serving.soak.strangers import GrpcStranger, RestStranger
+from darkroom.tests.serving.soak.callers import TARGETS, create_askers
+from darkroom.tests.serving.soak.changes import Operator
+from darkroom.tests.serving.soak.ledger import Ledger
+from darkroom.tests.serving.soak.models import BALLAST_BYTES
+from darkroom.tests.serving.soak.process import Usage, count_held, serving, unexpected_lines
+from darkroom.tests.serving.soak.strangers import GrpcStranger, RestStranger
 
 SECONDS = float(os.environ.get("DARKROOM_SOAK_SECONDS", "20"))
 GROWTH_BYTES = 4 * BALLAST_BYTES

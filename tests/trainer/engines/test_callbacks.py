@@ -2,8 +2,14 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest, StopLog, format_epoch
-from trainer.history import EpochRecord, History, Phase
+from darkroom.trainer.engines.callbacks import (
+    CosineDecay,
+    EpochLog,
+    KeepBest,
+    StopLog,
+    format_epoch,
+)
+from darkroom.trainer.history import EpochRecord, History, Phase
 
 
 class WithModel:

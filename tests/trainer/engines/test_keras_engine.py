@@ -3,13 +3,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from samples.digits import encode_png, select_digits
-from trainer.config import AugmentationConfig, TrainerConfig
-from trainer.engines.keras_engine import plan_phases, set_trainable, train
-from trainer.errors import TrainerError
-from trainer.input import eval_batches, train_batches
-from trainer.model import BACKBONE, build_model
-from transform.images import decode_images
+from darkroom.samples.digits import encode_png, select_digits
+from darkroom.trainer.config import AugmentationConfig, TrainerConfig
+from darkroom.trainer.engines.keras_engine import plan_phases, set_trainable, train
+from darkroom.trainer.errors import TrainerError
+from darkroom.trainer.input import eval_batches, train_batches
+from darkroom.trainer.model import BACKBONE, build_model
+from darkroom.transform.images import decode_images
 
 SMALL = {"backbone": "mobilenet_v2", "alpha": 0.35, "dropout": 0.0}
 

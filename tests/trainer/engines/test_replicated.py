@@ -10,7 +10,7 @@ from typing import IO, Any
 import numpy as np
 import pytest
 
-from tests.ports import free_ports
+from darkroom.tests.ports import free_ports
 
 SETTINGS = {
     "trainer": {

@@ -14,16 +14,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer.config import TrainerConfig
-from trainer.distribution import CLUSTER_VARIABLE, create_strategy, divide, read_cluster
-from trainer.engines.keras_engine import Replicas, train
-from trainer.model import BACKBONE
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.distribution import CLUSTER_VARIABLE, create_strategy, divide, read_cluster
+from darkroom.trainer.engines.keras_engine import Replicas, train
+from darkroom.trainer.model import BACKBONE
 
 SIZE, CLASSES = 8, 3
 
 
 def small_model() -> keras.Model:
-    """Convolution, batch normalization and head, nested as `trainer.model.build_model` does it."""
+    """Convolution, batch normalization and head, nested as `build_model` does it."""
     inner = keras.Input((SIZE, SIZE, 3))
     layers = [
         keras.layers.Conv2D(4, 3, use_bias=False, name="convolution"),

@@ -1,0 +1,139 @@
+"""The recipe: one validated class, composed of the rooms' own, read from YAML.
+
+Relative paths in a recipe are relative to the folder in which the command runs.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from darkroom.components.evaluator.config import EvaluationConfig
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.pusher.config import PushConfig
+from darkroom.components.validation import ValidationConfig
+from darkroom.recipe.errors import ConfigError
+from darkroom.recipe.kubeflow import KubeflowConfig
+from darkroom.recipe.yaml_file import read_yaml
+from darkroom.trainer.config import TrainerConfig
+from darkroom.transform import features
+from darkroom.transform.config import TransformConfig
+
+
+class Recipe(BaseModel):
+    """Everything a run depends on.
+
+    Args:
+        name: Name of the pipeline.
+        data: Where images and labels are, and how they are split.
+        validation: Schema and fatal anomalies.
+        transform: Size of the tensor the model sees.
+        trainer: Backbone, weights, phases.
+        evaluation: Metrics, slices and bounds.
+        push: Where a blessed model goes.
+        runs_folder: Where runs, artifacts and ML Metadata are kept.
+        beam_pipeline_args: Arguments for Beam. None is the fastest on one machine: Beam's default
+            is one worker in this process, and with any argument TFX packs itself for remote
+            workers before each Beam node.
+        kubeflow: Resources, parameters and the like of a run on Kubeflow.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
+    data: DataConfig
+    validation: ValidationConfig = ValidationConfig()
+    transform: TransformConfig = TransformConfig()
+    trainer: TrainerConfig = TrainerConfig()
+    evaluation: EvaluationConfig
+    push: PushConfig
+    runs_folder: Path = Path("runs")
+    beam_pipeline_args: tuple[str, ...] = ()
+    kubeflow: KubeflowConfig = KubeflowConfig()
+
+    @model_validator(mode="after")
+    def _slices_exist(self) -> "Recipe":
+        known = {features.LABEL, *features.DESCRIPTORS, *self.data.metadata_columns}
+        unknown = [name for name in self.evaluation.slices if name not in known]
+        if unknown:
+            raise ValueError(
+                f"evaluation.slices: {unknown[0]!r} is no feature; use label, a descriptor such as "
+                "width, or a column listed in data.metadata_columns"
+            )
+        return self
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Reads and validates a recipe.
+
+    Args:
+        path: A YAML file.
+
+    Returns:
+        The recipe.
+
+    Raises:
+        ConfigError: The file cannot be read, is no YAML, says something twice, or something that
+            cannot be.
+    """
+    try:
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"--config: cannot read {str(path)!r} ({error.strerror}); give a recipe, "
+            "such as configs/digits.yaml"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"--config: {str(path)!r} is no YAML: {_one_line(error)}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(
+            f"--config: {str(path)!r} should hold sections such as data and trainer, "
+            f"it holds {type(content).__name__}"
+        )
+    return parse_recipe(content)
+
+
+def parse_recipe(content: dict[str, Any]) -> Recipe:
+    """Validates what a recipe file holds.
+
+    Raises:
+        ConfigError: It says something that cannot be.
+    """
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_describe(error))) from error
+
+
+def _describe(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors():
+        below = fault.get("ctx", {}).get("below", ())
+        field = ".".join(str(part) for part in (*fault["loc"], *below))
+        message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            yield f"{field}: unknown key; {_known_keys(fault['loc'])}"
+        elif fault["type"] == "missing":
+            yield f"{field}: is missing; add it to the recipe"
+        elif fault["type"] == "value_error":
+            yield f"{field}: {message}" if field else message
+        else:
+            received = repr(fault["input"])[:80]
+            yield f"{field}: {received} does not do: {message[:1].lower()}{message[1:]}"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> str:
+    """The keys of the section in which the last part of `location` is not known."""
+    section: type[BaseModel] = Recipe
+    for part in location[:-1]:
+        field = section.model_fields.get(str(part))
+        kind = field.annotation if field else None
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return "remove it"
+        section = kind
+    return f"use one of {', '.join(section.model_fields)}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

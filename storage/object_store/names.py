@@ -1,0 +1,57 @@
+"""Names that can be those of objects and of files."""
+
+import os
+from collections.abc import Collection
+from typing import Final
+
+from darkroom.storage.object_store.errors import ObjectStoreError
+from darkroom.storage.object_store.location import Location
+
+_PART_BYTES: Final = 255
+_VERSION: Final = "?versionId="
+
+
+def check_names(names: Collection[str], location: Location) -> None:
+    """Refuses what cannot be both a file below a folder and an object of a store.
+
+    Args:
+        names: Relative to the folder.
+        location: Where the objects are, or are to be.
+
+    Raises:
+        ObjectStoreError: One cannot, or is a file and a folder at once.
+    """
+    folders: set[str] = set()
+    for name in names:
+        check_version(location.join(name))
+        parts = name.split("/")
+        if fault := _fault(name, parts):
+            raise ObjectStoreError(
+                f"{location}: the object {name!r} cannot become a file{fault}; rename it"
+            )
+        folders.update("/".join(parts[:end]) for end in range(1, len(parts)))
+    for name in names:
+        if name in folders:
+            raise ObjectStoreError(
+                f"{location}: {name!r} is an object and a folder of others; rename one"
+            )
+
+
+def check_version(location: Location) -> None:
+    """Refuses a name that s3fs takes for a version of another object.
+
+    Raises:
+        ObjectStoreError: It is one.
+    """
+    if location.scheme != "gs" and _VERSION in location.key:
+        raise ObjectStoreError(
+            f"{location}: a name with {_VERSION!r} in it would stand for another object; rename it"
+        )
+
+
+def _fault(name: str, parts: list[str]) -> str:
+    if {"", ".", ".."} & set(parts) or "\0" in name:
+        return " of that name"
+    if max(len(os.fsencode(part)) for part in parts) > _PART_BYTES:
+        return f", since a part of its name has more than {_PART_BYTES} bytes"
+    return ""

@@ -1,0 +1,86 @@
+"""Copies that outlive a process, so that the next one need not begin anew."""
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, TextIO
+
+from darkroom.storage.object_store.download import download_folder
+from darkroom.storage.object_store.errors import ObjectStoreError
+
+SCRATCH_VARIABLE: Final = "DARKROOM_SCRATCH"
+
+
+@contextlib.contextmanager
+def scratch_copy(uri: str, wanted: Callable[[str], bool] | None = None) -> Iterator[Path]:
+    """A local copy of a folder in an object store, for the time of the context.
+
+    It lies in the folder that DARKROOM_SCRATCH names, else among the temporary files of this user,
+    under a name of its own for each URI. It stays there, and a later call transfers only what is
+    missing or changed. One process at a time has it; others wait.
+
+    Args:
+        uri: The folder to copy.
+        wanted: As for `download_folder`.
+
+    Yields:
+        The copy; to be read, not written.
+
+    Raises:
+        ObjectStoreError: It cannot be copied.
+    """
+    place = _scratch_folder() / hashlib.sha256(uri.rstrip("/").encode()).hexdigest()[:16]
+    with _locked(place, uri):
+        download_folder(uri, place / "files", wanted)
+        yield place / "files"
+
+
+def _scratch_folder() -> Path:
+    if named := os.environ.get(SCRATCH_VARIABLE):
+        return Path(named)
+    try:
+        return _own_folder()
+    except OSError as error:
+        raise ObjectStoreError(
+            f"cannot write among the temporary files ({error.strerror}): "
+            f"set {SCRATCH_VARIABLE} to a folder that can be written to"
+        ) from error
+
+
+def _own_folder() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"darkroom-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    if folder.stat().st_uid != os.getuid():
+        raise ObjectStoreError(
+            f"{str(folder)!r} belongs to another user; set {SCRATCH_VARIABLE} to a folder of yours"
+        )
+    return folder
+
+
+@contextlib.contextmanager
+def _locked(place: Path, uri: str) -> Iterator[None]:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = (place / "lock").open("w")
+    except OSError as error:
+        raise ObjectStoreError(
+            f"cannot write to {str(place)!r} ({error.strerror}): "
+            f"set {SCRATCH_VARIABLE} to a folder that can be written to"
+        ) from error
+    with lock:
+        _wait_for(lock, uri)
+        yield
+
+
+def _wait_for(lock: TextIO, uri: str) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        logging.warning("waiting for another process that has the copy of %s", uri)
+        fcntl.flock(lock, fcntl.LOCK_EX)

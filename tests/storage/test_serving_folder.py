@@ -1,0 +1,119 @@
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from darkroom.storage.fingerprint import model_digest
+from darkroom.storage.serving_folder import ServingFolderError, add_version, newest_version
+
+
+@pytest.fixture
+def model(tmp_path):
+    folder = tmp_path / "model"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "saved_model.pb").write_bytes(b"graph")
+    for index in range(20):
+        (folder / "variables" / f"part-{index}").write_bytes(bytes([index]) * 1000)
+    return folder
+
+
+def keep(copy: Path) -> None:
+    """Prepares nothing."""
+
+
+def versions(folder: Path) -> list[Path]:
+    return [child for child in folder.iterdir() if child.name.isdecimal()]
+
+
+def test_a_new_version_is_a_copy_under_the_newest_number(model, tmp_path):
+    target = tmp_path / "serving"
+    first = add_version(target, model, keep)
+    second = add_version(target, model, keep)
+    assert second.version > first.version >= 1_600_000_000
+    assert newest_version(target) == second
+    assert model_digest(second.path) == model_digest(model)
+
+
+def test_a_poller_sees_whole_versions_only(model, tmp_path):
+    target = tmp_path / "serving"
+    target.mkdir()
+    whole = model_digest(model)
+    seen, done = [], threading.Event()
+
+    def poll() -> None:
+        while not done.is_set():
+            seen.extend(model_digest(version) == whole for version in versions(target))
+
+    def prepare(copy: Path) -> None:
+        assert not versions(target), "visible before it was prepared"
+        time.sleep(0.2)
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    add_version(target, model, prepare)
+    time.sleep(0.1)
+    done.set()
+    poller.join()
+    assert seen
+    assert all(seen)
+
+
+def test_what_prepare_adds_is_there_when_the_version_appears(model, tmp_path):
+    def warm_up(copy: Path) -> None:
+        (copy / "assets.extra").mkdir()
+        (copy / "assets.extra" / "requests").write_text("warm")
+
+    added = add_version(tmp_path / "serving", model, warm_up)
+    assert (added.path / "assets.extra" / "requests").read_text() == "warm"
+    assert model_digest(added.path) == model_digest(model)
+
+
+def test_a_failing_push_leaves_nothing(model, tmp_path):
+    def fail(copy: Path) -> None:
+        raise RuntimeError("no")
+
+    target = tmp_path / "serving"
+    with pytest.raises(RuntimeError, match="no"):
+        add_version(target, model, fail)
+    assert not [child for child in target.iterdir() if child.is_dir()]
+
+
+def hang(copy: Path) -> None:
+    (copy.parent / "copied").touch()
+    time.sleep(60)
+
+
+def test_a_killed_push_is_cleaned_up_by_the_next(model, tmp_path):
+    target = tmp_path / "serving"
+    push = multiprocessing.get_context("fork").Process(
+        target=add_version, args=(target, model, hang)
+    )
+    push.start()
+    deadline = time.monotonic() + 20
+    while not (target / "copied").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(push.pid, signal.SIGKILL)
+    push.join()
+    assert newest_version(target) is None
+    assert list(target.glob(".*.partial"))
+    added = add_version(target, model, keep)
+    assert newest_version(target) == added
+    assert not list(target.glob(".*.partial"))
+
+
+def test_folders_without_a_model_are_no_version(tmp_path):
+    (tmp_path / "7").mkdir()
+    (tmp_path / "notes").mkdir()
+    assert newest_version(tmp_path) is None
+    assert newest_version(tmp_path / "absent") is None
+
+
+def test_a_place_that_cannot_be_written_is_one_line(model, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ServingFolderError, match=r"push\.destination: cannot write to") as caught:
+        add_version(tmp_path / "file", model, keep)
+    assert "\n" not in str(caught.value)
