@@ -67,7 +67,7 @@ def test_a_step_writes_its_outputs_and_what_it_says_about_them(tmp_path):
 def test_artifacts_of_an_object_store_are_where_the_launcher_has_them(tmp_path, scheme):
     """Run with another folder in the place of `/`, where a test has nothing to write."""
     program = (
-        "import sys; from kubeflow import executor_input as e, entrypoint;"
+        "import sys; from darkroom.kubeflow import executor_input as e, entrypoint;"
         f"e.LOCAL_ROOTS = {{s: {str(tmp_path)!r} + r for s, r in e.LOCAL_ROOTS.items()}};"
         "sys.exit(entrypoint.main(sys.argv[1:]))"
     )
@@ -83,7 +83,7 @@ def test_artifacts_of_an_object_store_are_where_the_launcher_has_them(tmp_path, 
 
 def test_steps_that_need_no_tensorflow_do_not_import_it(tmp_path):
     program = (
-        "import sys; from kubeflow import entrypoint;"
+        "import sys; from darkroom.kubeflow import entrypoint;"
         "code = entrypoint.main(sys.argv[1:]);"
         "heavy = {'tensorflow', 'apache_beam', 'tensorflow_model_analysis'} & set(sys.modules);"
         "print(heavy); sys.exit(code or bool(heavy))"
