@@ -59,7 +59,7 @@ def option_values(words, option):
 
 def test_every_command_is_of_a_kind_that_is_checked_here():
     known = (
-        r"kubectl ", r"docker compose ", r"\.venv/bin/python -m serving\.client ",
+        r"kubectl ", r"docker compose ", r"\.venv/bin/python -m darkroom\.serving\.client ",
         r"rclone (copy|move)", r"version=\$", r"(mv|rm -r) models/",
     )  # fmt: skip
     for words in commands():
