@@ -178,8 +178,9 @@ def test_failed_part_fails_the_request_and_saves_the_rest_of_it(scheduler):
     neighbour, large, small = asyncio.run(ask_three())
     assert [neighbour["y"].tolist(), small["y"].tolist()] == [[14], [16]]
     assert isinstance(large, StatusError)
-    # One batch that fails, its two requests again, the part that was under way, and the last.
-    assert model.sizes == [4, 1, 3, 4, 1]
+    # One batch that fails, its two requests again, the part that was under way if any was, and the
+    # last: 73 parts are never begun.
+    assert model.sizes in ([4, 1, 3, 4, 1], [4, 1, 3, 1])
 
 
 def test_large_request_that_is_given_up_is_dropped_whole(scheduler):
