@@ -40,7 +40,7 @@ from darkroom.runner.session import (
     open_place,
 )
 from darkroom.runner.terminal import Terminal
-from darkroom.storage.errors import StorageError
+from darkroom.storage.errors import StorageError, first_line
 from darkroom.storage.object_store import is_uri
 from darkroom.storage.served import served_version
 from darkroom.trainer.errors import WeightsError
@@ -290,7 +290,7 @@ def _run_session(
         if isinstance(error, KeyboardInterrupt) or is_interrupted():
             return session.finish("interrupted; the next run goes on from the nodes that ended")
         logging.exception("the run stopped outside of any node")
-        reason = explain(error) or f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = explain(error) or first_line(f"{type(error).__name__}: {error}")
         return session.finish(reason, traceback.format_exc())
     return session.finish() if ran else None
 

@@ -35,7 +35,7 @@ from darkroom.kubeflow.executor_input import (
 )
 from darkroom.kubeflow.light_imports import hidden, import_tfx_types, skip_component_package
 from darkroom.runner.interpreter import importing, leave
-from darkroom.storage.errors import StorageError
+from darkroom.storage.errors import StorageError, first_line
 from darkroom.trainer.errors import TrainerError
 
 _STARTED = time.monotonic()
@@ -172,7 +172,7 @@ def _one_line(error: Exception) -> str:
     if callable(details := getattr(error, "details", None)):
         # Of gRPC, whose errors begin with their own name: of Beam's job server, for instance.
         text = f"{details()}"
-    return f"{type(error).__name__}: {text}".splitlines()[0]
+    return first_line(f"{type(error).__name__}: {text}")
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -29,6 +29,7 @@ from darkroom.runner.interpreter import leave
 from darkroom.runner.nodes import NodeResult
 from darkroom.runner.session import LOG_FILE, RunPlace, RunSession, captured, exit_code
 from darkroom.runner.terminal import Terminal
+from darkroom.storage.errors import first_line
 
 if TYPE_CHECKING:
     import docker
@@ -153,7 +154,7 @@ def drive(settings: Mapping[str, Any]) -> int:
     except (KeyboardInterrupt, SystemExit):
         return _end(session, "interrupted")
     except Exception as reason:
-        return _end(session, f"compiling: {type(reason).__name__}: {reason}".splitlines()[0])
+        return _end(session, first_line(f"compiling: {type(reason).__name__}: {reason}"))
     tasks = specification["root"]["dag"]["tasks"]
     names = {to_task_name(node): node for node in NODES}
     nodes = {key: names[key] for key in tasks}
@@ -172,7 +173,7 @@ def drive(settings: Mapping[str, Any]) -> int:
             stream.fail("stopped")
             error = "interrupted"
         except Exception as reason:
-            stream.fail(f"{type(reason).__name__}: {reason}".splitlines()[0])
+            stream.fail(first_line(f"{type(reason).__name__}: {reason}"))
             for line in stream.last_lines:
                 terminal.say(f"  {line}")
         finally:

@@ -22,6 +22,7 @@ from tfx.proto.orchestration import pipeline_pb2
 from darkroom.runner.disk import DiskFullError
 from darkroom.runner.interruption import is_interrupted
 from darkroom.runner.nodes import NodeResult, NodeState
+from darkroom.storage.errors import first_line
 
 Explain = Callable[[BaseException], str]
 
@@ -103,7 +104,7 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
         if is_interrupted() or isinstance(error, KeyboardInterrupt | _Interrupted):
             return NodeResult(name, seconds, "interrupted", "interrupted")
         logging.error("%s failed", name, exc_info=error)
-        words = self._explain(error) or _first_line(error)
+        words = self._explain(error) or first_line(error)
         trace = "".join(traceback.format_exception(error))
         return NodeResult(name, seconds, "failed", words, trace=trace)
 
@@ -186,8 +187,3 @@ def _final_result(
         outputs = execution_lib.get_output_artifacts(handle, execution_id)
     error = "ML Metadata says that it did not complete" if state == "failed" else ""
     return NodeResult(name, seconds, state, error, {key: list(v) for key, v in outputs.items()})
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

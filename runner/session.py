@@ -1,13 +1,13 @@
 """One run on this machine: its folder, its log, its lock, its summary."""
 
 import contextlib
-import fcntl
+import functools
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from darkroom.runner.failure import FailedRun, FailurePage, read_tail
 from darkroom.runner.interruption import uninterrupted
@@ -21,6 +21,7 @@ from darkroom.runner.summary import (
     write_summary,
 )
 from darkroom.runner.terminal import ProgressHandler, Terminal
+from darkroom.storage.locks import locked
 from darkroom.storage.whole_files import replace_text
 
 LOG_FILE = "run.log"
@@ -80,7 +81,7 @@ def open_place(home: Path) -> Iterator[RunPlace]:
         RunError: The folder cannot be made.
     """
     _make_home(home)
-    with _locked(home):
+    with locked(home / _LOCK_FILE, functools.partial(_refuse_second, home)):
         place = _make_folder(home)
         try:
             yield place
@@ -110,16 +111,10 @@ def _make_folder(home: Path) -> RunPlace:
     raise RunError(f"runs_folder: {str(home)!r} has a thousand runs of one second")
 
 
-@contextlib.contextmanager
-def _locked(home: Path) -> Iterator[None]:
-    with (home / _LOCK_FILE).open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunBusyError(
-                f"another run of this pipeline is going on in {str(home)!r}; wait for its end"
-            ) from None
-        yield
+def _refuse_second(home: Path) -> NoReturn:
+    raise RunBusyError(
+        f"another run of this pipeline is going on in {str(home)!r}; wait for its end"
+    ) from None
 
 
 class RunSession:

@@ -53,7 +53,7 @@ def open_place(destination: str) -> ServingPlace:
     """The serving folder of a recipe's `push.destination`.
 
     Raises:
-        ServingStoreError: It is in an object store that cannot be used.
+        ServingPlaceError: It is in an object store that cannot be used.
     """
     return ServingStore(destination) if is_uri(destination) else _ServingFolder(Path(destination))
 

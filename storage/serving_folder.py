@@ -6,24 +6,20 @@ looks at any moment sees whole versions only.
 """
 
 import contextlib
-import fcntl
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from darkroom.storage.errors import StorageError
+from darkroom.storage.errors import ServingPlaceError
 from darkroom.storage.fingerprint import model_digest
+from darkroom.storage.locks import locked
+from darkroom.storage.whole_files import place_folder, replace_text
 from darkroom.storage.withdrawn import NOTES, withdrawn_number
 
 _PARTIAL_SUFFIX = ".partial"
 _LOCK = ".push.lock"
-
-
-class ServingFolderError(StorageError):
-    """The serving folder cannot be used; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ def withdrawn_versions(folder: Path) -> dict[str, int]:
     Notes the digests of those withdrawn since the last time, and forgets those put back.
 
     Raises:
-        ServingFolderError: A digest cannot be noted.
+        ServingPlaceError: A digest cannot be noted.
     """
     notes = folder / NOTES
     with _written(folder):
@@ -58,7 +54,7 @@ def withdrawn_versions(folder: Path) -> dict[str, int]:
             version = withdrawn_number(child.name)
             if version and _holds_model(child) and not (notes / str(version)).exists():
                 notes.mkdir(exist_ok=True)
-                _write_note(notes / str(version), model_digest(child))
+                replace_text(notes / str(version), f"{model_digest(child)}\n")
         found = _notes(folder)
         for note in found:
             if _holds_model(folder / note.name):
@@ -82,11 +78,11 @@ def add_version(folder: Path, model: Path, prepare: Callable[[Path], None]) -> S
         The new version.
 
     Raises:
-        ServingFolderError: The folder cannot be written to.
+        ServingPlaceError: The folder cannot be written to.
     """
     with _written(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with locked(folder / _LOCK):
             return _add_version(folder, model, prepare)
 
 
@@ -95,7 +91,7 @@ def _written(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ServingFolderError(
+        raise ServingPlaceError(
             f"push.destination: cannot write to {str(folder)!r} ({error.strerror}): "
             "make room or give a folder that can be written to"
         ) from error
@@ -108,12 +104,10 @@ def _add_version(folder: Path, model: Path, prepare: Callable[[Path], None]) -> 
     try:
         shutil.copytree(model, partial)
         prepare(partial)
-        _flush(partial)
-        partial.rename(folder / str(version))
+        place_folder(partial, folder / str(version))
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    _flush_folder(folder)
     return ServedVersion(version, folder / str(version))
 
 
@@ -127,12 +121,6 @@ def _notes(folder: Path) -> list[Path]:
     return [note for note in (folder / NOTES).glob("*") if note.name.isdecimal()]
 
 
-def _write_note(note: Path, digest: str) -> None:
-    partial = note.with_name(f".{note.name}{_PARTIAL_SUFFIX}")
-    partial.write_text(f"{digest}\n")
-    partial.replace(note)
-
-
 def _holds_model(version: Path) -> bool:
     return (version / "saved_model.pb").is_file()
 
@@ -141,28 +129,3 @@ def _remove_partial_copies(folder: Path) -> None:
     """Removes what a killed push left behind; the lock says that no other push is going on."""
     for partial in folder.glob(f".*{_PARTIAL_SUFFIX}"):
         shutil.rmtree(partial)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    with (folder / _LOCK).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _flush(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_dir():
-            _flush_folder(path)
-            continue
-        with path.open("rb") as opened:
-            os.fsync(opened.fileno())
-    _flush_folder(folder)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

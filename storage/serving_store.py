@@ -34,13 +34,11 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from darkroom.storage.errors import StorageError
+from darkroom.storage.errors import ObjectChangedError, ObjectStoreError, ServingPlaceError
 from darkroom.storage.fingerprint import WARMUP_FOLDER, list_files, model_digest
 from darkroom.storage.object_store import (
     Location,
-    ObjectChangedError,
     ObjectStore,
-    ObjectStoreError,
     StoredObject,
     discard_state,
     download_folder,
@@ -56,10 +54,6 @@ ABANDONED_AFTER_S: Final = 3600
 
 _MODEL: Final = "saved_model.pb"
 _MARKERS: Final = ".pushes"
-
-
-class ServingStoreError(StorageError):
-    """The serving folder in an object store cannot be used; the message says why."""
 
 
 class _Claim(NamedTuple):
@@ -83,7 +77,7 @@ class ServingStore:
         destination: URI of the folder.
 
     Raises:
-        ServingStoreError: In each method, where the store cannot be used.
+        ServingPlaceError: In each method, where the store cannot be used.
     """
 
     def __init__(self, destination: str) -> None:
@@ -128,7 +122,7 @@ class ServingStore:
     def add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
         """See `ServingPlace`."""
         if not (model / _MODEL).is_file():
-            raise ServingStoreError(
+            raise ServingPlaceError(
                 f"push: {str(model)!r} has no {_MODEL}; push the folder of a SavedModel"
             )
         with _temporary_folder() as folder, _named():
@@ -369,7 +363,7 @@ def _temporary_folder() -> Iterator[Path]:
         with tempfile.TemporaryDirectory() as folder:
             yield Path(folder)
     except OSError as error:
-        raise ServingStoreError(
+        raise ServingPlaceError(
             f"push: the model cannot be copied to the temporary files ({_reason(error)}); make "
             "room there, set TMPDIR to a larger disk, or mend the model's folder"
         ) from error
@@ -388,4 +382,4 @@ def _named() -> Iterator[None]:
     try:
         yield
     except ObjectStoreError as error:
-        raise ServingStoreError(f"push.destination: {error}") from error
+        raise ServingPlaceError(f"push.destination: {error}") from error

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Files and folders that are there whole or not at all, after a kill and after a power cut too."""
 
 import os
 from pathlib import Path
@@ -20,3 +20,23 @@ def replace_text(path: Path, text: str) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def place_folder(partial: Path, target: Path) -> None:
+    """Renames a folder that was written beside its place, when all of it is on the disk.
+
+    Raises:
+        OSError: It cannot be flushed or renamed.
+    """
+    for path in (*partial.rglob("*"), partial):
+        _flush(path)
+    partial.rename(target)
+    _flush(target.parent)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 import keras
 
+from darkroom.storage.errors import first_line
 from darkroom.trainer.backbones import BACKBONES
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.errors import WeightsError
@@ -26,7 +27,7 @@ def load_backbone_weights(backbone: keras.Model, config: TrainerConfig) -> None:
         raise WeightsError(
             f"trainer.weights: {str(path)!r} does not fit {config.backbone} with alpha "
             f"{config.alpha:g}; it should be what save_weights wrote of that backbone without its "
-            f"classifier ({_first_line(error)})"
+            f"classifier ({first_line(error)})"
         ) from error
 
 
@@ -40,11 +41,7 @@ def _imagenet_weights(backbone: keras.Model, config: TrainerConfig) -> list:
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise WeightsError(
             f"trainer.weights: imagenet for {config.backbone} could not be downloaded "
-            f"({_first_line(error)}); without network set weights to none or to the path of a "
+            f"({first_line(error)}); without network set weights to none or to the path of a "
             f".weights.h5 file"
         ) from error
     return source.get_weights()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -19,6 +19,7 @@ from darkroom.serving.model_server.errors import StartError, StartInterrupted
 from darkroom.serving.model_server.flags import CommandLine, FlagError, parse_flags
 from darkroom.serving.model_server.models.manager import FOLLOWING
 from darkroom.serving.model_server.server import COMPUTING, ModelServer
+from darkroom.storage.whole_files import replace_text
 
 logger = logging.getLogger("darkroom.serving.model_server")
 
@@ -76,10 +77,8 @@ def _serve(command_line: CommandLine) -> None:
 
 
 def _write_ports(server: ModelServer, path: Path) -> None:
-    # Renamed into place, so that whoever waits for the file never reads half of it.
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps({"rest": server.rest_port, "grpc": server.grpc_port}))
-    temporary.replace(path)
+    # Whoever waits for the file never reads half of it.
+    replace_text(path, json.dumps({"rest": server.rest_port, "grpc": server.grpc_port}))
 
 
 def _leave(code: int) -> NoReturn:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from darkroom.storage.object_store.errors import ObjectChangedError, ObjectStoreError
+from darkroom.storage.errors import ObjectChangedError, ObjectStoreError
 from darkroom.storage.object_store.journal import Journal
 from darkroom.storage.object_store.location import Location
 from darkroom.storage.object_store.names import check_names

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from darkroom.storage.object_store.store import StoredObject
+from darkroom.storage.whole_files import replace_text
 
 
 class _Entry(NamedTuple):
@@ -51,9 +52,8 @@ class Journal:
     def keep(self, names: set[str]) -> None:
         """Forgets all others, and the end of a line that a kill cut off."""
         self._entries = {name: self._entries[name] for name in self._entries if name in names}
-        fresh = self._path.with_suffix(".new")
-        fresh.write_text("".join(_line(name, entry) for name, entry in self._entries.items()))
-        fresh.replace(self._path)
+        lines = (_line(name, entry) for name, entry in self._entries.items())
+        replace_text(self._path, "".join(lines))
 
     def add(self, stored: StoredObject, modified: int) -> None:
         """Notes what is about to be renamed into place.

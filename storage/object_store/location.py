@@ -3,6 +3,8 @@
 import re
 from typing import Final, NamedTuple
 
+from darkroom.storage.errors import ObjectStoreError
+
 SCHEMES: Final = ("s3", "gs", "minio")
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
@@ -19,8 +21,6 @@ def checked_uri(uri: str) -> str:
     Raises:
         ValueError: It cannot be one of an object store.
     """
-    from darkroom.storage.object_store.errors import ObjectStoreError
-
     try:
         Location.parse(uri)
     except ObjectStoreError as error:
@@ -48,8 +48,6 @@ class Location(NamedTuple):
         Raises:
             ObjectStoreError: It has another scheme, no bucket, or credentials in it.
         """
-        from darkroom.storage.object_store.errors import ObjectStoreError
-
         scheme, _, rest = uri.partition("://")
         bucket, _, key = rest.partition("/")
         if scheme not in SCHEMES:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection
 from typing import Final
 
-from darkroom.storage.object_store.errors import ObjectStoreError
+from darkroom.storage.errors import ObjectStoreError
 from darkroom.storage.object_store.location import Location
 
 _PART_BYTES: Final = 255

@@ -1,17 +1,18 @@
 """Copies that outlive a process, so that the next one need not begin anew."""
 
 import contextlib
-import fcntl
+import functools
 import hashlib
 import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
+from darkroom.storage.errors import ObjectStoreError
+from darkroom.storage.locks import locked
 from darkroom.storage.object_store.download import download_folder
-from darkroom.storage.object_store.errors import ObjectStoreError
 
 SCRATCH_VARIABLE: Final = "DARKROOM_SCRATCH"
 
@@ -35,7 +36,15 @@ def scratch_copy(uri: str, wanted: Callable[[str], bool] | None = None) -> Itera
         ObjectStoreError: It cannot be copied.
     """
     place = _scratch_folder() / hashlib.sha256(uri.rstrip("/").encode()).hexdigest()[:16]
-    with _locked(place, uri):
+    with contextlib.ExitStack() as stack:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(place / "lock", functools.partial(_say_waiting, uri)))
+        except OSError as error:
+            raise ObjectStoreError(
+                f"cannot write to {str(place)!r} ({error.strerror}): "
+                f"set {SCRATCH_VARIABLE} to a folder that can be written to"
+            ) from error
         download_folder(uri, place / "files", wanted)
         yield place / "files"
 
@@ -63,24 +72,5 @@ def _own_folder() -> Path:
     return folder
 
 
-@contextlib.contextmanager
-def _locked(place: Path, uri: str) -> Iterator[None]:
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        lock = (place / "lock").open("w")
-    except OSError as error:
-        raise ObjectStoreError(
-            f"cannot write to {str(place)!r} ({error.strerror}): "
-            f"set {SCRATCH_VARIABLE} to a folder that can be written to"
-        ) from error
-    with lock:
-        _wait_for(lock, uri)
-        yield
-
-
-def _wait_for(lock: TextIO, uri: str) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        logging.warning("waiting for another process that has the copy of %s", uri)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def _say_waiting(uri: str) -> None:
+    logging.warning("waiting for another process that has the copy of %s", uri)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from darkroom.storage.object_store.errors import (
-    ObjectStoreError,
+from darkroom.storage.errors import ObjectStoreError
+from darkroom.storage.object_store.explanation import (
     check_endpoint,
     explain,
     shown_cause,

@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from darkroom.storage.errors import ObjectStoreError
 from darkroom.storage.fingerprint import list_files
-from darkroom.storage.object_store.errors import ObjectStoreError
 from darkroom.storage.object_store.location import Location
 from darkroom.storage.object_store.names import check_names
 from darkroom.storage.object_store.store import (

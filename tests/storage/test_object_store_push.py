@@ -7,10 +7,11 @@ import time
 import pytest
 
 from darkroom.components.pusher.config import PushConfig
+from darkroom.storage.errors import ServingPlaceError
 from darkroom.storage.fingerprint import model_digest
 from darkroom.storage.object_store import Location, ObjectStore, write_bytes
 from darkroom.storage.served import open_place, served_version
-from darkroom.storage.serving_store import ABANDONED_AFTER_S, ServingStoreError
+from darkroom.storage.serving_store import ABANDONED_AFTER_S
 from darkroom.tests.storage.bucket_server import refuse
 from darkroom.tests.storage.disturbed_server import kill_at
 from darkroom.tests.storage.killed import push, warm_up
@@ -153,7 +154,7 @@ def test_a_slow_push_that_was_removed_says_so_and_leaves_nothing(bucket, model, 
             cleaned.append(open_place(URI).add(model, warm_up).version)
 
     bucket.disturb = disturb
-    with pytest.raises(ServingStoreError, match=r"took this one for a killed one.*push again"):
+    with pytest.raises(ServingPlaceError, match=r"took this one for a killed one.*push again"):
         open_place(URI).add(model, warm_up)
     slow, other = cleaned
     assert slow not in versions(bucket)
@@ -263,7 +264,7 @@ def test_a_file_that_somebody_removes_meanwhile_keeps_the_version_from_being_ser
             bucket.remove("bucket", parts[0])
 
     bucket.disturb = disturb
-    with pytest.raises(ServingStoreError, match="part-1: is not as it was uploaded"):
+    with pytest.raises(ServingPlaceError, match="part-1: is not as it was uploaded"):
         open_place(URI).add(model, warm_up)
     assert done
     puts = [request for request in bucket.requests if request.startswith("PUT")]
@@ -289,7 +290,7 @@ def with_odd_name(folder):
 @pytest.mark.parametrize("spoil", [unreadable, without_graph, with_odd_name])
 def test_a_model_that_cannot_be_pushed_is_one_line_and_leaves_nothing(bucket, model, spoil):
     said = spoil(model)
-    with pytest.raises(ServingStoreError, match=said) as caught:
+    with pytest.raises(ServingPlaceError, match=said) as caught:
         open_place(URI).add(model, warm_up)
     assert "\n" not in str(caught.value)
     assert bucket.objects("bucket") == {}
@@ -297,7 +298,7 @@ def test_a_model_that_cannot_be_pushed_is_one_line_and_leaves_nothing(bucket, mo
 
 def test_no_room_among_the_temporary_files_is_one_line(bucket, model, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
-    with pytest.raises(ServingStoreError, match=r"push: .*No such file.*TMPDIR"):
+    with pytest.raises(ServingPlaceError, match=r"push: .*No such file.*TMPDIR"):
         open_place(URI).add(model, warm_up)
     assert bucket.objects("bucket") == {}
 
@@ -355,7 +356,7 @@ def test_numbers_grow_after_a_newer_one(bucket, model):
     ],
 )
 def test_a_place_that_cannot_be_used_is_one_line(bucket, uri, said):
-    with pytest.raises(ServingStoreError, match=said) as caught:
+    with pytest.raises(ServingPlaceError, match=said) as caught:
         open_place(uri).newest()
     assert "\n" not in str(caught.value)
 

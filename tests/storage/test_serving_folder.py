@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from darkroom.storage.errors import ServingPlaceError
 from darkroom.storage.fingerprint import model_digest
-from darkroom.storage.serving_folder import ServingFolderError, add_version, newest_version
+from darkroom.storage.serving_folder import add_version, newest_version
 
 
 @pytest.fixture
@@ -114,6 +115,6 @@ def test_folders_without_a_model_are_no_version(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_one_line(model, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ServingFolderError, match=r"push\.destination: cannot write to") as caught:
+    with pytest.raises(ServingPlaceError, match=r"push\.destination: cannot write to") as caught:
         add_version(tmp_path / "file", model, keep)
     assert "\n" not in str(caught.value)
