@@ -44,8 +44,8 @@ CHANGES = {
     ),
     "BaselineModel": (
         "components/baseline_model/executor.py",
-        "storage/served.py",
-        "storage/serving_folder.py",
+        "storage/versions/place.py",
+        "storage/versions/folder.py",
         STORE,
     ),
     "Evaluator": (

@@ -12,9 +12,7 @@ from darkroom.components.model_artifact import serving_model
 from darkroom.components.pusher.config import PushConfig
 from darkroom.serving.warmup import write_warmup_requests
 from darkroom.storage.fingerprint import model_digest
-from darkroom.storage.served import open_place
-from darkroom.storage.serving_folder import ServedVersion
-from darkroom.storage.withdrawn import explain_withdrawn
+from darkroom.storage.versions import ServedVersion, explain_withdrawn, open_place
 
 PushState = Literal["pushed", "unchanged", "not_blessed", "withdrawn"]
 

@@ -10,8 +10,8 @@ from darkroom.components.pusher.config import PushConfig
 from darkroom.storage.errors import ServingPlaceError
 from darkroom.storage.fingerprint import model_digest
 from darkroom.storage.object_store import Location, ObjectStore, write_bytes
-from darkroom.storage.served import open_place, served_version
-from darkroom.storage.serving_store import ABANDONED_AFTER_S
+from darkroom.storage.versions import open_place, served_version
+from darkroom.storage.versions.claims import ABANDONED_AFTER_S
 from darkroom.tests.storage.bucket_server import refuse
 from darkroom.tests.storage.disturbed_server import kill_at
 from darkroom.tests.storage.killed import push, warm_up
@@ -120,7 +120,7 @@ def test_a_clock_that_is_ahead_ends_no_push_of_another_machine(bucket, model, mo
     write_bytes(f"{URI}/7/variables/part-1", b"half")
     now = time.time()
     monkeypatch.setattr(
-        "darkroom.storage.serving_store.time.time", lambda: now + 2 * ABANDONED_AFTER_S
+        "darkroom.storage.versions.store.time.time", lambda: now + 2 * ABANDONED_AFTER_S
     )
     open_place(URI).add(model, warm_up)
     assert versions(bucket)[7] == {"variables/part-1"}
@@ -142,7 +142,7 @@ def test_what_a_slow_push_ends_while_another_cleans_up_is_spared(bucket, model):
 
 
 def test_a_slow_push_that_was_removed_says_so_and_leaves_nothing(bucket, model, monkeypatch):
-    monkeypatch.setattr("darkroom.storage.serving_store._is_dead", lambda marker: False)
+    monkeypatch.setattr("darkroom.storage.versions.claims._is_dead", lambda marker: False)
     cleaned = []
 
     def disturb(request, start):
@@ -171,7 +171,7 @@ def differ_from(model, folder):
 
 def test_pushes_that_a_store_gives_the_same_marker_do_not_mix(bucket, model, tmp_path, monkeypatch):
     """It ignores the condition; each finds what it has written itself."""
-    monkeypatch.setattr("darkroom.storage.serving_store.time.time", lambda: 1_700_000_000.0)
+    monkeypatch.setattr("darkroom.storage.versions.store.time.time", lambda: 1_700_000_000.0)
     first_is_on = threading.Event()
     together = threading.Barrier(2, action=first_is_on.clear, timeout=20)
     turns = itertools.count()
@@ -317,7 +317,7 @@ def test_a_linked_folder_of_a_model_counts_wherever_it_is_served(bucket, model, 
 
 
 def test_pushes_at_the_same_moment_get_numbers_of_their_own(bucket, model, monkeypatch):
-    monkeypatch.setattr("darkroom.storage.serving_store.time.time", lambda: 1_700_000_000.0)
+    monkeypatch.setattr("darkroom.storage.versions.store.time.time", lambda: 1_700_000_000.0)
     together = threading.Barrier(3)
     pushed = []
 

@@ -9,7 +9,7 @@ import pytest
 
 from darkroom.storage.errors import ServingPlaceError
 from darkroom.storage.fingerprint import model_digest
-from darkroom.storage.serving_folder import add_version, newest_version
+from darkroom.storage.versions.folder import ServingFolder
 
 
 @pytest.fixture
@@ -32,10 +32,10 @@ def versions(folder: Path) -> list[Path]:
 
 def test_a_new_version_is_a_copy_under_the_newest_number(model, tmp_path):
     target = tmp_path / "serving"
-    first = add_version(target, model, keep)
-    second = add_version(target, model, keep)
+    first = ServingFolder(target).add(model, keep)
+    second = ServingFolder(target).add(model, keep)
     assert second.version > first.version >= 1_600_000_000
-    assert newest_version(target) == second
+    assert ServingFolder(target).newest() == second
     assert model_digest(second.path) == model_digest(model)
 
 
@@ -55,7 +55,7 @@ def test_a_poller_sees_whole_versions_only(model, tmp_path):
 
     poller = threading.Thread(target=poll)
     poller.start()
-    add_version(target, model, prepare)
+    ServingFolder(target).add(model, prepare)
     time.sleep(0.1)
     done.set()
     poller.join()
@@ -68,7 +68,7 @@ def test_what_prepare_adds_is_there_when_the_version_appears(model, tmp_path):
         (copy / "assets.extra").mkdir()
         (copy / "assets.extra" / "requests").write_text("warm")
 
-    added = add_version(tmp_path / "serving", model, warm_up)
+    added = ServingFolder(tmp_path / "serving").add(model, warm_up)
     assert (added.path / "assets.extra" / "requests").read_text() == "warm"
     assert model_digest(added.path) == model_digest(model)
 
@@ -79,7 +79,7 @@ def test_a_failing_push_leaves_nothing(model, tmp_path):
 
     target = tmp_path / "serving"
     with pytest.raises(RuntimeError, match="no"):
-        add_version(target, model, fail)
+        ServingFolder(target).add(model, fail)
     assert not [child for child in target.iterdir() if child.is_dir()]
 
 
@@ -91,7 +91,7 @@ def hang(copy: Path) -> None:
 def test_a_killed_push_is_cleaned_up_by_the_next(model, tmp_path):
     target = tmp_path / "serving"
     push = multiprocessing.get_context("fork").Process(
-        target=add_version, args=(target, model, hang)
+        target=ServingFolder(target).add, args=(model, hang)
     )
     push.start()
     deadline = time.monotonic() + 20
@@ -99,22 +99,22 @@ def test_a_killed_push_is_cleaned_up_by_the_next(model, tmp_path):
         time.sleep(0.01)
     os.kill(push.pid, signal.SIGKILL)
     push.join()
-    assert newest_version(target) is None
+    assert ServingFolder(target).newest() is None
     assert list(target.glob(".*.partial"))
-    added = add_version(target, model, keep)
-    assert newest_version(target) == added
+    added = ServingFolder(target).add(model, keep)
+    assert ServingFolder(target).newest() == added
     assert not list(target.glob(".*.partial"))
 
 
 def test_folders_without_a_model_are_no_version(tmp_path):
     (tmp_path / "7").mkdir()
     (tmp_path / "notes").mkdir()
-    assert newest_version(tmp_path) is None
-    assert newest_version(tmp_path / "absent") is None
+    assert ServingFolder(tmp_path).newest() is None
+    assert ServingFolder(tmp_path / "absent").newest() is None
 
 
 def test_a_place_that_cannot_be_written_is_one_line(model, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ServingPlaceError, match=r"push\.destination: cannot write to") as caught:
-        add_version(tmp_path / "file", model, keep)
+        ServingFolder(tmp_path / "file").add(model, keep)
     assert "\n" not in str(caught.value)

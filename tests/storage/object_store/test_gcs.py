@@ -21,11 +21,11 @@ from darkroom.storage.object_store import (
     write_bytes,
 )
 from darkroom.storage.object_store.store import _connect
-from darkroom.storage.served import open_place, served_version
+from darkroom.storage.versions import open_place, served_version
 from darkroom.tests.storage.disturbed_server import break_off, hang_up, lose_answer
 from darkroom.tests.storage.gcs_server import PAGE, GcsServer, refuse
 from darkroom.tests.storage.killed import copy_down, warm_up
-from darkroom.tests.storage.test_object_store_copies import (
+from darkroom.tests.storage.object_store.test_copies import (
     MIB,
     check_there_and_back,
     many,
@@ -36,13 +36,13 @@ from darkroom.tests.storage.test_object_store_copies import (
     stored,
     write_folder,
 )
-from darkroom.tests.storage.test_object_store_errors import said_by
-from darkroom.tests.storage.test_object_store_push import (
+from darkroom.tests.storage.object_store.test_explanation import said_by
+from darkroom.tests.storage.two_writers import create_at_the_same_moment
+from darkroom.tests.storage.versions.test_store import (
     check_whole,
     downloads,
     versions,
 )
-from darkroom.tests.storage.two_writers import create_at_the_same_moment
 
 URI = "gs://bucket/some/folder"
 ODD = ["a b+c&d=ü.png", "100%25 {}.png", "#1?generation=2#3.png", "?", "%2F", " "]
@@ -306,7 +306,7 @@ def test_a_version_is_pushed_whole_and_known_again(bucket, model, tmp_path):
 
 def test_pushes_at_the_same_moment_get_numbers_of_their_own(bucket, model, monkeypatch):
     uri = "gs://bucket/models/digits"
-    monkeypatch.setattr("darkroom.storage.serving_store.time.time", lambda: 1_700_000_000.0)
+    monkeypatch.setattr("darkroom.storage.versions.store.time.time", lambda: 1_700_000_000.0)
     pushed = []
     together = threading.Barrier(2, timeout=20)
     first = threading.Event()

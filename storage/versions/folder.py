@@ -1,0 +1,117 @@
+"""The folder a model server polls: numbered versions, read and added to without a half-way state.
+
+Layout as TensorFlow Serving expects it: `<folder>/<version>/saved_model.pb`. A new version is
+copied to a hidden folder beside its place, flushed to disk and then renamed; a model server that
+looks at any moment sees whole versions only.
+"""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from darkroom.storage.errors import ServingPlaceError
+from darkroom.storage.fingerprint import WARMUP_FOLDER, model_digest
+from darkroom.storage.locks import locked
+from darkroom.storage.versions.served import MODEL_FILE, ServedVersion
+from darkroom.storage.versions.withdrawn import NOTES, withdrawn_number
+from darkroom.storage.whole_files import place_folder, replace_text
+
+_LOCK: Final = ".push.lock"
+_PARTIAL: Final = ".{}.partial"
+
+
+class ServingFolder:
+    """A `ServingPlace` on this machine.
+
+    Args:
+        folder: Made by the first push where it does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def newest(self) -> ServedVersion | None:
+        """See `ServingPlace`."""
+        versions = [
+            ServedVersion(int(child.name), child)
+            for child in self._children()
+            if child.name.isdecimal() and _holds_model(child)
+        ]
+        return max(versions, key=lambda served: served.version, default=None)
+
+    def digest(self, served: ServedVersion) -> str:
+        """See `ServingPlace`."""
+        return model_digest(Path(served.path))
+
+    def copy(self, served: ServedVersion, target: Path) -> None:
+        """See `ServingPlace`."""
+        shutil.copytree(served.path, target, ignore=shutil.ignore_patterns(WARMUP_FOLDER))
+
+    def withdrawn(self) -> dict[str, int]:
+        """See `ServingPlace`."""
+        notes = self._folder / NOTES
+        with self._written():
+            for child in self._children():
+                version = withdrawn_number(child.name)
+                if version and _holds_model(child) and not (notes / str(version)).exists():
+                    notes.mkdir(exist_ok=True)
+                    replace_text(notes / str(version), f"{model_digest(child)}\n")
+            found = self._notes()
+            for note in found:
+                if _holds_model(self._folder / note.name):
+                    note.unlink()
+            return {note.read_text().strip(): int(note.name) for note in found if note.exists()}
+
+    def add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
+        """See `ServingPlace`."""
+        with self._written():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with locked(self._folder / _LOCK):
+                self._remove_partial_copies()
+                return self._add(model, prepare)
+
+    def _add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
+        version = max(int(time.time()), *(number + 1 for number in self._taken()), 1)
+        partial = self._folder / _PARTIAL.format(version)
+        place = self._folder / str(version)
+        try:
+            shutil.copytree(model, partial)
+            prepare(partial)
+            place_folder(partial, place)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        return ServedVersion(version, place)
+
+    def _remove_partial_copies(self) -> None:
+        """Removes what a killed push left behind; the lock says that no other push is going on."""
+        for partial in self._folder.glob(_PARTIAL.format("*")):
+            shutil.rmtree(partial)
+
+    def _taken(self) -> list[int]:
+        names = [child.name for child in (*self._children(), *self._notes())]
+        numbers = (int(name) if name.isdecimal() else withdrawn_number(name) for name in names)
+        return [number for number in numbers if number]
+
+    def _children(self) -> list[Path]:
+        return list(self._folder.iterdir()) if self._folder.is_dir() else []
+
+    def _notes(self) -> list[Path]:
+        return [note for note in (self._folder / NOTES).glob("*") if note.name.isdecimal()]
+
+    @contextlib.contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ServingPlaceError(
+                f"push.destination: cannot write to {str(self._folder)!r} ({error.strerror}): "
+                "make room or give a folder that can be written to"
+            ) from error
+
+
+def _holds_model(version: Path) -> bool:
+    return (version / MODEL_FILE).is_file()

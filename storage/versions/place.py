@@ -1,0 +1,28 @@
+"""Where a recipe pushes to: a folder of this machine, or one of an object store."""
+
+from pathlib import Path
+
+from darkroom.storage.object_store import is_uri
+from darkroom.storage.versions.folder import ServingFolder
+from darkroom.storage.versions.served import ServingPlace
+from darkroom.storage.versions.store import ServingStore
+
+
+def open_place(destination: str) -> ServingPlace:
+    """The serving folder of a recipe's `push.destination`.
+
+    Raises:
+        ServingPlaceError: It is in an object store that cannot be used.
+    """
+    return ServingStore(destination) if is_uri(destination) else ServingFolder(Path(destination))
+
+
+def served_version(destination: str) -> str:
+    """Names what is served: version and content digest, or `none`.
+
+    Raises:
+        StorageError: The destination cannot be read.
+    """
+    place = open_place(destination)
+    served = place.newest()
+    return f"{served.version}:{place.digest(served)}" if served else "none"
