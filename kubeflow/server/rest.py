@@ -9,7 +9,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import kfp_server_api
@@ -34,6 +34,8 @@ from darkroom.kubeflow.server.access import (
     UnavailableError,
     check_certificates,
 )
+
+Result = TypeVar("Result")
 
 _PAGE_SIZE: Final = 100
 _MOST_PAGES: Final = 1000
@@ -154,19 +156,14 @@ class Rest:
         Raises:
             ApiError: The request failed, in the end.
         """
-        failures = 0
-        while True:
-            try:
-                return self._read(self._send("POST", path, query, body), answer)
-            except ConflictError:
-                if found := find():
-                    return found
-                raise
-            except UnavailableError as error:
-                failures += 1
-                self._rest(failures, error)
-                if found := find():
-                    return found
+        try:
+            return self._persist(
+                lambda: self._read(self._send("POST", path, query, body), answer), find
+            )
+        except ConflictError:
+            if found := find():
+                return found
+            raise
 
     def ask(self, path: str, content: bytes, kind: str) -> bytes:
         """Asks a service beside the API, at the root of the server, for something.
@@ -184,23 +181,24 @@ class Rest:
         headers = {"Accept": kind, "Content-Type": kind}
         return self._persist(lambda: self._exchange("POST", url, headers, body=content))
 
-    def _persist(self, send: Callable[[], bytes]) -> bytes:
+    def _persist(
+        self, send: Callable[[], Result], find: Callable[[], Any] = lambda: None
+    ) -> Result:
+        """Tries again while there is no good answer, unless `find` says that it has worked."""
         failures = 0
         while True:
             try:
                 return send()
             except UnavailableError as error:
                 failures += 1
-                self._rest(failures, error)
-
-    def _rest(self, failures: int, error: UnavailableError) -> None:
-        """Waits before another try; raises where there is to be none."""
-        if failures >= self._patience.attempts:
-            raise UnavailableError(f"{error} (tried {failures} times)") from error
-        pause = self._patience.pause(failures)
-        if time.monotonic() + pause >= self._deadline:
-            raise UnavailableError(f"{error} (--timeout is over)") from error
-        time.sleep(pause)
+                if failures == self._patience.attempts:
+                    raise UnavailableError(f"{error} (tried {failures} times)") from error
+                pause = self._patience.pause(failures)
+                if time.monotonic() + pause >= self._deadline:
+                    raise UnavailableError(f"{error} (--timeout is over)") from error
+            time.sleep(pause)
+            if found := find():
+                return found
 
     def _send(
         self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None
