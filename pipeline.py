@@ -42,7 +42,7 @@ from darkroom.runner.session import (
 from darkroom.runner.terminal import Terminal
 from darkroom.storage.errors import StorageError, first_line
 from darkroom.storage.object_store import is_uri
-from darkroom.storage.versions import served_version
+from darkroom.storage.versions.place import served_version
 from darkroom.trainer.errors import WeightsError
 from darkroom.trainer.weights_check import check_weights
 

@@ -130,7 +130,7 @@ def _fingerprint(recipe: Recipe) -> str:
 
 
 def _read_served(recipe: Recipe) -> str:
-    from darkroom.storage.versions import served_version
+    from darkroom.storage.versions.place import served_version
 
     return served_version(recipe.push.destination)
 

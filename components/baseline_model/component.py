@@ -6,7 +6,7 @@ from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from darkroom.components.baseline_model.executor import Executor
-from darkroom.storage.versions import served_version
+from darkroom.storage.versions.place import served_version
 
 __all__ = ["BaselineModel", "BaselineModelSpec", "served_version"]
 

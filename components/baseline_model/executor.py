@@ -8,7 +8,7 @@ from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
 from darkroom.components.model_artifact import serving_model
-from darkroom.storage.versions import open_place
+from darkroom.storage.versions.place import open_place
 
 
 class Executor(base_executor.BaseExecutor):

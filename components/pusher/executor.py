@@ -12,7 +12,9 @@ from darkroom.components.model_artifact import serving_model
 from darkroom.components.pusher.config import PushConfig
 from darkroom.serving.warmup import write_warmup_requests
 from darkroom.storage.fingerprint import model_digest
-from darkroom.storage.versions import ServedVersion, explain_withdrawn, open_place
+from darkroom.storage.versions.place import open_place
+from darkroom.storage.versions.served import ServedVersion
+from darkroom.storage.versions.withdrawn import explain_withdrawn
 
 PushState = Literal["pushed", "unchanged", "not_blessed", "withdrawn"]
 

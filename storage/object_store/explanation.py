@@ -5,6 +5,7 @@ import traceback
 from typing import Final
 
 from darkroom.storage.errors import ObjectChangedError, ObjectStoreError
+from darkroom.storage.object_store.connection import named_endpoint
 from darkroom.storage.object_store.location import Location
 
 _SECRETS: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ACCESS_KEY_ID")
@@ -79,19 +80,6 @@ def shown_cause(error: Exception) -> Exception | None:
     return error if _redact(text) == text else None
 
 
-def check_endpoint() -> None:
-    """Refuses an endpoint with credentials in it, which no store takes and logs would show.
-
-    Raises:
-        ObjectStoreError: There is one.
-    """
-    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "STORAGE_EMULATOR_HOST"):
-        if "@" in os.environ.get(name, ""):
-            raise ObjectStoreError(
-                f"{name}: credentials do not belong in an endpoint; name only host and port there"
-            )
-
-
 def store_code(error: BaseException) -> str:
     """The store's own code for an error, such as NoSuchKey, or an empty string."""
     for candidate in (error, error.__cause__):
@@ -135,15 +123,8 @@ _CREDENTIALS: Final = {
 
 
 def _endpoint(location: Location) -> str:
-    if location.scheme == "gs":
-        endpoint = os.environ.get("STORAGE_EMULATOR_HOST") or "Google's endpoint"
-    else:
-        endpoint = (
-            os.environ.get("AWS_ENDPOINT_URL_S3")
-            or os.environ.get("AWS_ENDPOINT_URL")
-            or "Amazon's endpoint"
-        )
-    return endpoint
+    owner = "Google" if location.scheme == "gs" else "Amazon"
+    return named_endpoint(location.scheme) or f"{owner}'s endpoint"
 
 
 def _redact(text: str) -> str:

@@ -2,11 +2,7 @@
 
 import base64
 import contextlib
-import functools
-import hashlib
-import logging
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,17 +11,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from darkroom.storage.errors import ObjectStoreError
-from darkroom.storage.object_store.explanation import (
-    check_endpoint,
-    explain,
-    shown_cause,
-    store_code,
-)
+from darkroom.storage.object_store.connection import THREADS, open_files
+from darkroom.storage.object_store.explanation import explain, shown_cause, store_code
 from darkroom.storage.object_store.location import Location
 from darkroom.storage.object_store.names import check_version
-
-THREADS: Final = 32
-"""Transfers at a time: most of a small object's time is waiting for the store."""
 
 PART_BYTES: Final = 5 * 2**20
 """Of an upload; the least that S3 takes. Objects of less than two parts go in one piece."""
@@ -75,7 +64,7 @@ class ObjectStore:
     def __init__(self, location: Location) -> None:
         self.location = location
         with _explained(location):
-            self._files = _open_files(location)
+            self._files = open_files(location)
 
     def list_objects(self, below: str = "") -> dict[str, StoredObject]:
         """All objects by name; markers of empty folders are none.
@@ -242,51 +231,6 @@ def _explained(location: Location) -> Iterator[None]:
         raise
     except Exception as error:
         raise explain(error, location) from shown_cause(error)
-
-
-def _open_files(location: Location) -> Any:
-    check_endpoint()
-    if location.scheme == "minio" and not (
-        os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    ):
-        raise ObjectStoreError(
-            f"{location}: minio:// has no endpoint of its own; set AWS_ENDPOINT_URL"
-        )
-    settings = (f"{name}={os.environ[name]}" for name in sorted(os.environ) if _matters(name))
-    digest = hashlib.sha256("\0".join(settings).encode()).hexdigest()
-    return _connect("gs" if location.scheme == "gs" else "s3", os.getpid(), digest)
-
-
-def _matters(name: str) -> bool:
-    return name.startswith(("AWS_", "GOOGLE_", "GCSFS_", "STORAGE_"))
-
-
-@functools.lru_cache(maxsize=4)
-def _connect(protocol: str, process: int, settings: str) -> Any:
-    """One connection for a process and an environment: making it takes longer than its use."""
-    # No listing may come from before a change, and no connection from another environment.
-    options: dict[str, Any] = {"skip_instance_cache": True, "use_listings_cache": False}
-    if protocol == "gs":
-        # From 2026 on, what fsspec opens asks Google first, for a minute and by gRPC, even where
-        # an emulator is named, of what kind a bucket is. This class of both columns does not.
-        from gcsfs.core import GCSFileSystem
-
-        if "GCSFS_DEBUG" not in os.environ:
-            logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # It logs what it raises.
-        return GCSFileSystem(token=_google_token(), consistency="md5", **options)
-    import fsspec
-
-    return fsspec.filesystem("s3", config_kwargs={"max_pool_connections": THREADS}, **options)
-
-
-def _google_token() -> str | None:
-    """Whose credentials gcsfs takes; None: those it finds.
-
-    An emulator is given none but those that are named, as Google's own client has it.
-    """
-    emulated = os.environ.get("STORAGE_EMULATOR_HOST", "") not in ("", "default")
-    named = os.environ.get("GOOGLE_APPLICATION_CREDENTIALS")
-    return "anon" if emulated and not named else None
 
 
 def _stored(name: str, info: dict[str, Any]) -> StoredObject:

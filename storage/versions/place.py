@@ -1,4 +1,7 @@
-"""Where a recipe pushes to: a folder of this machine, or one of an object store."""
+"""Where a recipe pushes to: a folder of this machine, or one of an object store.
+
+Imports neither TensorFlow nor TFX, so that a command line may ask before it decides anything.
+"""
 
 from pathlib import Path
 

@@ -14,7 +14,7 @@ from darkroom.components.pusher.config import PushConfig
 from darkroom.components.serving_check import executor as serving_check
 from darkroom.serving.client import Prediction
 from darkroom.storage.fingerprint import model_digest
-from darkroom.storage.versions import served_version
+from darkroom.storage.versions.place import served_version
 from darkroom.tests import brightness
 from darkroom.tests.artifacts import make_artifact, make_examples
 

@@ -186,7 +186,7 @@ def test_local_data_import_no_object_store_client():
     script = (
         "import sys, darkroom.components.image_example_gen.fingerprint\n"
         "import darkroom.components.pusher.config\n"
-        "import darkroom.storage.versions\n"
+        "import darkroom.storage.versions.place\n"
         "assert not {'fsspec', 's3fs', 'gcsfs', 'botocore', 'tensorflow', 'tfx'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -10,7 +10,7 @@ def processes():
     """Starts processes from one that has imported what takes long and has no threads."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["s3fs", "gcsfs", "darkroom.storage.object_store", "darkroom.storage.versions"]
+        ["s3fs", "gcsfs", "darkroom.storage.object_store", "darkroom.storage.versions.place"]
     )
     return context
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from darkroom.storage.object_store import download_folder, upload_folder
-from darkroom.storage.versions import open_place
+from darkroom.storage.versions.place import open_place
 
 
 def copy_down(environment: Mapping[str, str], uri: str, folder: Path) -> None:

@@ -1,3 +1,4 @@
+import importlib
 import traceback
 
 import pytest
@@ -9,6 +10,8 @@ from darkroom.storage.object_store import (
     scratch_copy,
     upload_folder,
 )
+from darkroom.storage.object_store.explanation import explain
+from darkroom.storage.object_store.location import Location
 from darkroom.tests.storage.bucket_server import BucketServer, refuse
 from darkroom.tests.storage.disturbed_server import break_off
 
@@ -66,6 +69,51 @@ def test_a_connection_that_always_breaks_off_is_one_line(bucket, source, tmp_pat
 def test_a_store_that_stays_busy_is_one_line(bucket, source):
     bucket.disturb = refuse("503 Service Unavailable", "ServiceUnavailable", method="PUT")
     assert "answers ServiceUnavailable" in said_by(upload_folder, source, URI)
+
+
+def raised(kind):
+    """An error of a library's class, whatever that wants to be told."""
+    module, _, name = kind.rpartition(".")
+    base = getattr(importlib.import_module(module), name)
+    return type("Raised", (base,), {"__init__": lambda _: None, "__str__": lambda _: ""})()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "aiohttp.ClientOSError",
+        "aiohttp.ClientPayloadError",
+        "aiohttp.ServerDisconnectedError",
+        "aiohttp.ServerTimeoutError",
+        "botocore.exceptions.ConnectionClosedError",
+        "botocore.exceptions.ReadTimeoutError",
+        "botocore.parsers.ResponseParserError",
+        "builtins.TimeoutError",
+        "fsspec.exceptions.FSTimeoutError",
+        "http.client.IncompleteRead",
+    ],
+)
+def test_each_way_to_be_cut_off_is_named(kind):
+    assert "connection broke off" in str(explain(raised(kind), Location.parse(URI)))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "aiohttp.ClientConnectorError",
+        "aiohttp.ClientProxyConnectionError",
+        "botocore.exceptions.ConnectTimeoutError",
+        "botocore.exceptions.EndpointConnectionError",
+        "botocore.exceptions.ProxyConnectionError",
+        "botocore.exceptions.SSLError",
+        "builtins.ConnectionError",
+        "google.auth.exceptions.TransportError",
+        "requests.exceptions.SSLError",
+        "ssl.SSLError",
+    ],
+)
+def test_each_way_not_to_get_there_is_named(kind):
+    assert "cannot be reached" in str(explain(raised(kind), Location.parse(URI)))
 
 
 @pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"])

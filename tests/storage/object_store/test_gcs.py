@@ -20,8 +20,8 @@ from darkroom.storage.object_store import (
     upload_folder,
     write_bytes,
 )
-from darkroom.storage.object_store.store import _connect
-from darkroom.storage.versions import open_place, served_version
+from darkroom.storage.object_store.connection import _connect
+from darkroom.storage.versions.place import open_place, served_version
 from darkroom.tests.storage.disturbed_server import break_off, hang_up, lose_answer
 from darkroom.tests.storage.gcs_server import PAGE, GcsServer, refuse
 from darkroom.tests.storage.killed import copy_down, warm_up

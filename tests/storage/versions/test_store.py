@@ -10,8 +10,8 @@ from darkroom.components.pusher.config import PushConfig
 from darkroom.storage.errors import ServingPlaceError
 from darkroom.storage.fingerprint import model_digest
 from darkroom.storage.object_store import Location, ObjectStore, write_bytes
-from darkroom.storage.versions import open_place, served_version
 from darkroom.storage.versions.claims import ABANDONED_AFTER_S
+from darkroom.storage.versions.place import open_place, served_version
 from darkroom.tests.storage.bucket_server import refuse
 from darkroom.tests.storage.disturbed_server import kill_at
 from darkroom.tests.storage.killed import push, warm_up

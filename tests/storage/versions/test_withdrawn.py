@@ -9,7 +9,7 @@ import pytest
 from darkroom.storage.errors import StorageError
 from darkroom.storage.fingerprint import model_digest
 from darkroom.storage.object_store import Location, ObjectStore
-from darkroom.storage.versions import open_place
+from darkroom.storage.versions.place import open_place
 from darkroom.storage.versions.withdrawn import explain_withdrawn, withdrawn_name, withdrawn_number
 from darkroom.tests.storage.bucket_server import BucketServer
 from darkroom.tests.storage.gcs_server import GcsServer
