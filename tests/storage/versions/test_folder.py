@@ -12,16 +12,6 @@ from darkroom.storage.fingerprint import model_digest
 from darkroom.storage.versions.folder import ServingFolder
 
 
-@pytest.fixture
-def model(tmp_path):
-    folder = tmp_path / "model"
-    (folder / "variables").mkdir(parents=True)
-    (folder / "saved_model.pb").write_bytes(b"graph")
-    for index in range(20):
-        (folder / "variables" / f"part-{index}").write_bytes(bytes([index]) * 1000)
-    return folder
-
-
 def keep(copy: Path) -> None:
     """Prepares nothing."""
 
