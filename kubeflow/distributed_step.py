@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from darkroom.components.errors import ComponentError
 from darkroom.kubeflow.executor_input import Artifacts, StepInput, write_step_output
+from darkroom.storage.errors import ObjectStoreError
 from darkroom.storage.object_store import (
-    ObjectStoreError,
     download_folder,
     read_bytes,
     upload_folder,

@@ -10,10 +10,10 @@ from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.errors import DataLocationError
 from darkroom.components.image_example_gen.litter import is_litter
 from darkroom.components.image_example_gen.rejection import Reason
+from darkroom.storage.errors import ObjectStoreError
 from darkroom.storage.object_store import (
     Location,
     ObjectStore,
-    ObjectStoreError,
     StoredObject,
     scratch_copy,
 )

@@ -5,25 +5,15 @@ come from the environment, as each store's own tools read them; minio:// is S3's
 another name. Importing this costs nothing: s3fs and gcsfs are imported when a store is opened.
 """
 
-from darkroom.storage.errors import ObjectChangedError, ObjectStoreError
 from darkroom.storage.object_store.download import discard_state, download_folder
-from darkroom.storage.object_store.location import SCHEMES, Location, is_uri
-from darkroom.storage.object_store.scratch import SCRATCH_VARIABLE, scratch_copy
-from darkroom.storage.object_store.store import (
-    ObjectStore,
-    StoredObject,
-    read_bytes,
-    write_bytes,
-)
+from darkroom.storage.object_store.location import Location, is_uri
+from darkroom.storage.object_store.scratch import scratch_copy
+from darkroom.storage.object_store.store import ObjectStore, StoredObject, read_bytes, write_bytes
 from darkroom.storage.object_store.upload import upload_folder
 
 __all__ = [
-    "SCHEMES",
-    "SCRATCH_VARIABLE",
     "Location",
-    "ObjectChangedError",
     "ObjectStore",
-    "ObjectStoreError",
     "StoredObject",
     "discard_state",
     "download_folder",

@@ -8,12 +8,7 @@ from darkroom.storage.errors import ObjectStoreError
 from darkroom.storage.fingerprint import list_files
 from darkroom.storage.object_store.location import Location
 from darkroom.storage.object_store.names import check_names
-from darkroom.storage.object_store.store import (
-    ObjectStore,
-    StoredObject,
-    in_parallel,
-    part_bytes,
-)
+from darkroom.storage.object_store.store import ObjectStore, StoredObject, in_parallel, part_bytes
 
 
 def upload_folder(folder: Path, uri: str, last: Sequence[str] = ()) -> None:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.s3.models import FakeKey
 
+from darkroom.storage.errors import ObjectStoreError
 from darkroom.storage.object_store import (
-    ObjectStoreError,
     discard_state,
     download_folder,
     read_bytes,

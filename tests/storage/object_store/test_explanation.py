@@ -3,8 +3,8 @@ import traceback
 
 import pytest
 
+from darkroom.storage.errors import ObjectStoreError
 from darkroom.storage.object_store import (
-    ObjectStoreError,
     download_folder,
     read_bytes,
     scratch_copy,
