@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from darkroom.components.cache_key import complete_key
 from darkroom.components.errors import ComponentError
 from darkroom.components.image_example_gen.check import check
-from darkroom.components.image_example_gen.fingerprint import fingerprint
+from darkroom.components.nodes import NODES, STATES
 from darkroom.components.source import SourceTree
 from darkroom.recipe import ConfigError, Recipe, load_recipe
 from darkroom.runner.disk import Disk, explain_full_disk
@@ -42,7 +42,6 @@ from darkroom.runner.session import (
 from darkroom.runner.terminal import Terminal
 from darkroom.storage.errors import StorageError, first_line
 from darkroom.storage.object_store import is_uri
-from darkroom.storage.versions.place import served_version
 from darkroom.trainer.errors import WeightsError
 from darkroom.trainer.weights_check import check_weights
 
@@ -57,20 +56,18 @@ CONFIG_VARIABLE = "DARKROOM_CONFIG"
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs" / "digits.yaml"
 EXIT_FAILED = 1
 EXIT_BAD_CONFIG = 2
-UNCACHED_NODES = ("Pusher", "RunReport")
-"""An emptied serving folder must be filled again, and each run gets a report of its own."""
 
 
 class InputState(NamedTuple):
     """What the world outside the recipe holds; part of cache keys.
 
     Attributes:
-        data: Fingerprint of the data folder's content; empty: read when ImageExampleGen runs.
-        served: Name of the version now served; empty: read when BaselineModel runs.
+        data_fingerprint: Of the data folder's content; empty: read when ImageExampleGen runs.
+        served_version: Name of what is now served; empty: read when BaselineModel runs.
     """
 
-    data: str = ""
-    served: str = ""
+    data_fingerprint: str = ""
+    served_version: str = ""
 
 
 class _Data(NamedTuple):
@@ -108,9 +105,8 @@ def create_pipeline(recipe: Recipe, state: InputState, root: str, metadata: str 
     trained = _train(recipe, data)
     nodes = [*data.nodes, *trained.nodes, *_judge_and_push(recipe, state, data, trained)]
     tree = SourceTree()
-    files = files_read(recipe)
     for node in nodes:
-        complete_key(node, tree, files.get(node.id))
+        complete_key(node, tree, NODES[node.id].find_file(recipe))
     connection = ml_metadata.sqlite_metadata_connection_config(metadata) if metadata else None
     return Pipeline(
         pipeline_name=recipe.name,
@@ -120,14 +116,6 @@ def create_pipeline(recipe: Recipe, state: InputState, root: str, metadata: str 
         metadata_connection_config=connection,
         beam_pipeline_args=list(recipe.beam_pipeline_args),
     )
-
-
-def files_read(recipe: Recipe) -> dict[str, Path | None]:
-    """Returns the file that a node reads beside its inputs, by the node's name."""
-    return {
-        "ImportSchemaGen": recipe.validation.schema_path,
-        "Trainer": recipe.trainer.weights_file,
-    }
 
 
 def _validate_data(recipe: Recipe, state: InputState) -> _Data:
@@ -140,7 +128,7 @@ def _validate_data(recipe: Recipe, state: InputState) -> _Data:
     from darkroom.components.image_example_gen.component import ImageExampleGen
     from darkroom.components.validation import image_stats_options
 
-    ingest = ImageExampleGen(recipe.data, state.data)
+    ingest = ImageExampleGen(recipe.data, state.data_fingerprint)
     examples = ingest.outputs["examples"]
     quarantine = ingest.outputs["quarantine"]
     statistics = StatisticsGen(
@@ -205,7 +193,7 @@ def _judge_and_push(
     from darkroom.components.run_report.component import RunReport
     from darkroom.components.serving_check.component import ServingCheck
 
-    baseline = BaselineModel(recipe.push.destination, state.served)
+    baseline = BaselineModel(recipe.push.destination, state.served_version)
     evaluator = Evaluator(
         data.examples,
         trained.model,
@@ -256,7 +244,7 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
     """
     overview = check(recipe.data)
     _check_weights(recipe)
-    state = InputState(fingerprint(recipe.data), served_version(recipe.push.destination))
+    state = InputState(**{state.name: state.read_now(recipe) for state in STATES})
     home = recipe.runs_folder.resolve() / recipe.name
     explain = functools.partial(explain_full_disk, disks=_disks(recipe, home))
     try:
@@ -347,7 +335,8 @@ def _run_nodes(
     with importing():
         pipeline = create_pipeline(recipe, state, str(place.artifacts), str(place.metadata))
     session.expect([node.id for node in pipeline.components])
-    runner = ProgressRunner(place.run_id, UNCACHED_NODES, session.node_ended, explain)
+    uncached = [name for name, node in NODES.items() if not node.is_cached]
+    runner = ProgressRunner(place.run_id, uncached, session.node_ended, explain)
     runner.run(pipeline)
     return runner.ran
 

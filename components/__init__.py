@@ -1,1 +1,4 @@
-"""TFX nodes of Darkroom: one folder each, `component.py` wires and `executor.py` works."""
+"""TFX nodes of Darkroom: one folder each.
+
+`node.py` says what a node is, `component.py` wires it and `executor.py` works.
+"""

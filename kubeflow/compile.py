@@ -21,15 +21,12 @@ from typing import Any, Final
 
 import yaml
 
+from darkroom.components.node import NodeSpec
+from darkroom.components.nodes import NODES, STATES
+from darkroom.components.tfx_nodes import TRAINER
 from darkroom.kubeflow.beam import check_beam_arguments
 from darkroom.kubeflow.distributed_step import JOB_FLAG
-from darkroom.kubeflow.parameters import (
-    DATA_FINGERPRINT,
-    SERVED_VERSION,
-    STATE_DESCRIPTIONS,
-    RunParameter,
-    list_parameters,
-)
+from darkroom.kubeflow.parameters import RunParameter, list_parameters
 from darkroom.kubeflow.pipeline_root import check_root
 from darkroom.kubeflow.resources import (
     create_container_settings,
@@ -37,17 +34,11 @@ from darkroom.kubeflow.resources import (
     create_task_settings,
 )
 from darkroom.kubeflow.values import has_place
-from darkroom.pipeline import UNCACHED_NODES, InputState, create_pipeline, files_read
+from darkroom.pipeline import InputState, create_pipeline
 from darkroom.recipe import ConfigError, Recipe, load_recipe
-from darkroom.recipe.kubeflow import KubeflowConfig, StepConfig, to_task_name
+from darkroom.recipe.kubeflow import KubeflowConfig, StepConfig
 from darkroom.runner.interpreter import importing, leave, quiet
 from darkroom.storage.whole_files import replace_text
-
-STATE_NODES: Final = {
-    "ImageExampleGen": {"fingerprint": DATA_FINGERPRINT},
-    "BaselineModel": {"served": SERVED_VERSION},
-}
-"""Nodes that read the world, and which of their properties say what it held."""
 
 ENTRYPOINT: Final = ["python", "-m", "darkroom.kubeflow.entrypoint"]
 INPUTS_SPEC_FLAG: Final = "--json_serialized_inputs_spec_args"
@@ -123,14 +114,13 @@ def compile_recipe(
         "deploymentSpec": {"executors": {}},
     }
     kubernetes = {}
-    uncached = _find_uncached(recipe, fingerprinted)
     for name, node in nodes.items():
         step = recipe.kubeflow.find_step(name)
-        if name in uncached:
+        if not _is_cached(node.spec, recipe, fingerprinted):
             step = step.model_copy(update={"cache": False})
         node.rename()
         node.connect(parameters, root)
-        if name == "Trainer" and recipe.kubeflow.workers > 1:
+        if node.spec.is_divisible and recipe.kubeflow.workers > 1:
             node.launch_job(recipe.kubeflow, step, image)
             step = _as_launcher(step, recipe.kubeflow.defaults)
         node.task.update(create_task_settings(step))
@@ -147,12 +137,20 @@ def compile_recipe(
     return CompiledPipeline(specification, platforms if kubernetes else {})
 
 
-def _find_uncached(recipe: Recipe, fingerprinted: bool) -> set[str]:
-    """Nodes that have to run, or that depend on what only the run knows."""
-    unknown = {name for name, file in files_read(recipe).items() if file and not file.is_file()}
-    if {"trainer", "trainer.weights"} & set(recipe.kubeflow.parameters):
-        unknown.add("Trainer")
-    return {*UNCACHED_NODES, *unknown, *(() if fingerprinted else STATE_NODES)}
+def _is_cached(node: NodeSpec, recipe: Recipe, fingerprinted: bool) -> bool:
+    """Whether a node may be skipped: not where it depends on what only the run knows."""
+    file = node.find_file(recipe)
+    return (
+        node.is_cached
+        and (fingerprinted or node.state is None)
+        and (file is None or file.is_file())
+        and not (node.file and _depends_on(node.file.field, recipe.kubeflow.parameters))
+    )
+
+
+def _depends_on(field: str, parameters: Sequence[str]) -> bool:
+    """Whether a field, or a section that it is in, is among the parameters."""
+    return any(f"{field}.".startswith(f"{parameter}.") for parameter in parameters)
 
 
 def check_recipe(recipe: Recipe, image: str, root: str) -> None:
@@ -184,7 +182,7 @@ def _find_beam_arguments(recipe: Recipe) -> tuple[str, ...]:
 
 
 def _check_batch_size(recipe: Recipe) -> None:
-    gpu = recipe.kubeflow.find_step("Trainer").gpu
+    gpu = recipe.kubeflow.find_step(TRAINER.name).gpu
     replicas = recipe.kubeflow.workers * (gpu.count if gpu else 1)
     if recipe.kubeflow.workers > 1 and recipe.trainer.batch_size % replicas:
         raise ConfigError(
@@ -212,8 +210,8 @@ class _Node:
     """The three parts of one node in what TFX has compiled; changed in place."""
 
     def __init__(self, name: str, original: Mapping[str, Any], task: dict[str, Any]) -> None:
-        self.name = name
-        self.key = to_task_name(name)
+        self.spec = NODES[name]
+        self.key = self.spec.task_name
         self.task = task
         self.component = original["components"][task["componentRef"]["name"]]
         label = self.component["executorLabel"]
@@ -230,11 +228,11 @@ class _Node:
         self.task["componentRef"]["name"] = f"comp-{self.key}"
         if "dependentTasks" in self.task:
             self.task["dependentTasks"] = [
-                to_task_name(name) for name in self.task["dependentTasks"]
+                NODES[name].task_name for name in self.task["dependentTasks"]
             ]
         for artifact in self.task.get("inputs", {}).get("artifacts", {}).values():
             source = artifact["taskOutputArtifact"]
-            source["producerTask"] = to_task_name(source["producerTask"])
+            source["producerTask"] = NODES[source["producerTask"]].task_name
 
     def connect(self, parameters: Sequence[RunParameter], root: str) -> None:
         """Connects the node to the parameters that it depends on, and starts our entrypoint."""
@@ -242,12 +240,12 @@ class _Node:
         given = self.task.get("inputs", {}).get("parameters", {})
         constants = {name: value["runtimeValue"]["constant"] for name, value in given.items()}
         for parameter in parameters:
-            found = [p for p in parameter.find_places(self.name) if has_place(constants, p)]
+            found = [p for p in parameter.find_places(self.spec.name) if has_place(constants, p)]
             if found:
                 places[parameter.name] = found
                 self._add_input(parameter.name, parameter.kind, parameter.name)
-        for own_name, name in STATE_NODES.get(self.name, {}).items():
-            self._add_input(own_name, "STRING", name)
+        if state := self.spec.state:
+            self._add_input(state.property, "STRING", state.name)
         self._start_entrypoint(places, root)
 
     def launch_job(self, settings: KubeflowConfig, step: StepConfig, image: str) -> None:
@@ -282,8 +280,12 @@ class _Node:
 
 def _declare_parameters(parameters: Sequence[RunParameter]) -> dict[str, Any]:
     declared: dict[str, Any] = {
-        name: {"parameterType": "STRING", "defaultValue": "", "description": description}
-        for name, description in STATE_DESCRIPTIONS.items()
+        state.name: {
+            "parameterType": "STRING",
+            "defaultValue": "",
+            "description": state.description,
+        }
+        for state in STATES
     }
     for parameter in parameters:
         declared[parameter.name] = {

@@ -20,11 +20,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from darkroom.components.nodes import NODES
 from darkroom.kubeflow.executor_input import restore_artifacts
 from darkroom.kubeflow.local import STEP_LABEL
 from darkroom.pipeline import failure_page
 from darkroom.recipe import parse_recipe
-from darkroom.recipe.kubeflow import NODES, to_task_name
 from darkroom.runner.interpreter import leave
 from darkroom.runner.nodes import NodeResult
 from darkroom.runner.session import LOG_FILE, RunPlace, RunSession, captured, exit_code
@@ -122,7 +122,7 @@ class StepStream(io.TextIOBase):
 
     def _succeed(self) -> None:
         seconds = time.monotonic() - self._began
-        found = list(self._place.artifacts.glob(f"*/{to_task_name(self._step)}"))
+        found = list(self._place.artifacts.glob(f"*/{NODES[self._step].task_name}"))
         path = max(found, default=None, key=lambda folder: folder.stat().st_mtime_ns)
         if path is None or not (path / _OUTPUT_FILE).is_file():
             # KFP takes a container that is gone before it is asked for one that succeeded.
@@ -156,7 +156,7 @@ def drive(settings: Mapping[str, Any]) -> int:
     except Exception as reason:
         return _end(session, first_line(f"compiling: {type(reason).__name__}: {reason}"))
     tasks = specification["root"]["dag"]["tasks"]
-    names = {to_task_name(node): node for node in NODES}
+    names = {node.task_name: name for name, node in NODES.items()}
     nodes = {key: names[key] for key in tasks}
     components = {
         nodes[key]: specification["components"][task["componentRef"]["name"]]

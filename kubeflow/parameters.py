@@ -15,43 +15,9 @@ import docstring_parser
 import yaml
 from pydantic import BaseModel
 
+from darkroom.components.nodes import NODES
 from darkroom.kubeflow.values import put_value
 from darkroom.recipe import ConfigError, Recipe, parse_recipe, read_yaml
-
-DATA_FINGERPRINT: Final = "data_fingerprint"
-SERVED_VERSION: Final = "served_version"
-
-STATE_DESCRIPTIONS: Final = {
-    DATA_FINGERPRINT: "Fingerprint of the data's content; empty: the data are read as they are "
-    "when the run gets there.",
-    SERVED_VERSION: "The version that is served now; empty: looked up when the run gets there.",
-}
-"""Parameters that say what the world holds, not what the recipe says; both are strings."""
-
-SECTIONS: Final[Mapping[str, Mapping[tuple[str, ...], str]]] = {
-    "ImageExampleGen": {("config",): "data"},
-    "DataGate": {
-        ("max_quarantined",): "data.max_quarantined",
-        ("fatal",): "validation.fatal",
-        ("fatal_features",): "validation.fatal_features",
-    },
-    "Transform": {("custom_config", "transform"): "transform"},
-    "Trainer": {
-        ("custom_config", "trainer"): "trainer",
-        ("custom_config", "transform"): "transform",
-    },
-    "BaselineModel": {("destination",): "push.destination"},
-    "Evaluator": {("evaluation",): "evaluation"},
-    "Pusher": {("push",): "push"},
-    "RunReport": {("recipe",): ""},
-}
-"""Node to the place in its execution properties to the section of the recipe that is there.
-
-The first part of a place names the property; the others are keys in the JSON that it holds.
-"""
-
-FIXED: Final = ("data.metadata_columns", "validation.schema_path")
-"""What the shape of the graph, or a node that holds no JSON, depends on."""
 
 _KINDS: Final = {
     bool: "BOOLEAN",
@@ -83,10 +49,9 @@ class RunParameter:
 
     def find_places(self, node: str) -> list[tuple[str, ...]]:
         """Returns where in the execution properties of a node the value stands."""
-        sections = SECTIONS.get(node, {})
         return [
             (*place, *rest)
-            for place, section in sections.items()
+            for place, section in NODES[node].sections.items()
             if (rest := _find_rest(self.field, section)) is not None
         ]
 
@@ -154,7 +119,7 @@ def _create_parameter(field: str, content: Mapping[str, Any]) -> RunParameter:
         if not isinstance(value, Mapping) or key not in value:
             raise ConfigError(f"kubeflow.parameters: {field!r} is no field of the recipe")
         value = value[key]
-    if field in FIXED or not _is_covered(field):
+    if not _is_free(field):
         raise ConfigError(
             f"kubeflow.parameters: {field!r} cannot change from run to run; it is part of the "
             "compiled pipeline, so leave it out here"
@@ -168,14 +133,12 @@ def _create_parameter(field: str, content: Mapping[str, Any]) -> RunParameter:
     return RunParameter(name, field, _KINDS[type(value)], value, _describe(field))
 
 
-def _is_covered(field: str) -> bool:
-    """Whether any node but the report depends on the field."""
-    return any(
-        _find_rest(field, section) is not None
-        for node, sections in SECTIONS.items()
-        if node != "RunReport"
-        for section in sections.values()
-    )
+def _is_free(field: str) -> bool:
+    """Whether the field may change from run to run, and a node does something else then."""
+    sections = {section for node in NODES.values() for section in node.sections.values()}
+    # Who has the whole recipe shows it.
+    covered = any(_find_rest(field, section) is not None for section in sections if section)
+    return covered and not any(field in node.fixed for node in NODES.values())
 
 
 def _find_rest(field: str, section: str) -> tuple[str, ...] | None:

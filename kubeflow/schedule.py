@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import kfp_server_api.models as models
 
-from darkroom.kubeflow.parameters import DATA_FINGERPRINT, SERVED_VERSION, run_arguments
+from darkroom.kubeflow.parameters import run_arguments
 from darkroom.kubeflow.server.api import Api, Job
 from darkroom.kubeflow.server.cron import check_cron, read_interval
 from darkroom.kubeflow.server.rest import PATIENCE, Patience
@@ -36,6 +36,7 @@ from darkroom.kubeflow.server.submission import (
     run_command,
     say,
 )
+from darkroom.pipeline import InputState
 from darkroom.recipe import ConfigError, load_recipe
 from darkroom.runner.interpreter import leave
 
@@ -78,7 +79,7 @@ def _schedule(options: argparse.Namespace, patience: Patience) -> int:
     settings = _read_settings(options)
     plan = read_plan(options)
     api = connect(options, patience)
-    arguments = run_arguments(plan.changed) | {DATA_FINGERPRINT: "", SERVED_VERSION: ""}
+    arguments = run_arguments(plan.changed) | InputState()._asdict()
     job = prepare(api, plan, arguments, fingerprinted=False)
     identifier, verb = put_schedule(api, job, options.name, settings)
     say(f"schedule   {options.name} {verb}: {_describe_trigger(settings['trigger'])}")

@@ -10,14 +10,17 @@ stopped waiting.
 """
 
 import argparse
+import functools
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from darkroom.components.errors import ComponentError
-from darkroom.kubeflow.parameters import DATA_FINGERPRINT, SERVED_VERSION, run_arguments
+from darkroom.components.nodes import NODES, STATES
+from darkroom.kubeflow.parameters import run_arguments
 from darkroom.kubeflow.server.access import ApiError
 from darkroom.kubeflow.server.api import Api
 from darkroom.kubeflow.server.rest import PATIENCE, Patience
@@ -35,20 +38,13 @@ from darkroom.kubeflow.server.submission import (
     say,
 )
 from darkroom.kubeflow.server.watch import Outcome, watch_run
+from darkroom.pipeline import InputState
 from darkroom.recipe import Recipe
-from darkroom.recipe.kubeflow import NODES, to_task_name
 from darkroom.runner.interpreter import leave, quiet
 from darkroom.runner.session import exit_code
 from darkroom.storage.errors import StorageError
 
 POLL_SECONDS: Final = 5.0
-
-
-class State(NamedTuple):
-    """What the run is told about the world; an empty string where it has to look for itself."""
-
-    data: str
-    served: str
 
 
 def main(
@@ -81,11 +77,8 @@ def _submit(options: argparse.Namespace, patience: Patience, interval: float) ->
     deadline = find_deadline(options.timeout)
     api = connect(options, patience, deadline)
     state = read_state(plan.changed)
-    values = run_arguments(plan.changed) | {
-        DATA_FINGERPRINT: state.data,
-        SERVED_VERSION: state.served,
-    }
-    job = prepare(api, plan, values, fingerprinted=bool(state.data and state.served))
+    values = run_arguments(plan.changed) | state._asdict()
+    job = prepare(api, plan, values, fingerprinted=all(state))
     mark = uuid.uuid4().hex
     name = options.run_name or f"{plan.recipe.name}-{time.strftime('%Y%m%d-%H%M%S')}-{mark[:4]}"
     run_id = api.create_run(job, name, f"Darkroom, submission {mark}")
@@ -97,42 +90,26 @@ def _submit(options: argparse.Namespace, patience: Patience, interval: float) ->
     return _wait(api, plan, run_id, address, interval, deadline)
 
 
-def read_state(recipe: Recipe) -> State:
+def read_state(recipe: Recipe) -> InputState:
     """Finds out what the data and the serving folder hold, and says where it cannot.
 
     A relative path is another place in a container, and a folder that is not here may be there; of
     both only the run knows. An absolute path is taken for the same place here and there.
     """
-    data, served = str(recipe.data.path), recipe.push.destination
+    found, unread = {}, []
     with quiet():
-        found_data, no_data = _try(data, lambda: _fingerprint(recipe))
-        found_served, no_served = _try(served, lambda: _read_served(recipe))
-    unread = [
-        f"{field} {place!r} ({reason})"
-        for field, place, reason in (
-            ("data.path", data, no_data),
-            ("push.destination", served, no_served),
-        )
-        if reason
-    ]
+        for state in STATES:
+            location = str(attrgetter(state.location)(recipe))
+            found[state.name], reason = _try(location, functools.partial(state.read_now, recipe))
+            if reason:
+                unread.append(f"{state.location} {location!r} ({reason})")
     if unread:
+        readers = " and ".join(node.name for node in NODES.values() if node.state)
         say(
-            f"cannot read {' and '.join(unread)} from here: the run reads it, and ImageExampleGen "
-            "and BaselineModel do not come from the cache"
+            f"cannot read {' and '.join(unread)} from here: the run reads it, and {readers} do not "
+            "come from the cache"
         )
-    return State(found_data, found_served)
-
-
-def _fingerprint(recipe: Recipe) -> str:
-    from darkroom.components.image_example_gen.fingerprint import fingerprint
-
-    return fingerprint(recipe.data)
-
-
-def _read_served(recipe: Recipe) -> str:
-    from darkroom.storage.versions.place import served_version
-
-    return served_version(recipe.push.destination)
+    return InputState(**found)
 
 
 def _try(location: str, read: Callable[[], str]) -> tuple[str, str]:
@@ -149,7 +126,7 @@ def _try(location: str, read: Callable[[], str]) -> tuple[str, str]:
 
 
 def _wait(api: Api, plan: Plan, run_id: str, address: str, interval: float, deadline: float) -> int:
-    steps = {to_task_name(node) for node in NODES}
+    steps = {node.task_name for node in NODES.values()}
     try:
         outcome = watch_run(api, run_id, steps, say, interval, deadline)
         return _conclude(api, run_id, outcome)

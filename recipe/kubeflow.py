@@ -6,22 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-NODES: Final = (
-    "ImageExampleGen",
-    "StatisticsGen",
-    "SchemaGen",
-    "ImportSchemaGen",
-    "ExampleValidator",
-    "DataGate",
-    "Transform",
-    "Trainer",
-    "BaselineModel",
-    "Evaluator",
-    "ServingCheck",
-    "Pusher",
-    "RunReport",
-)
-"""The nodes of the DAG, which may be given settings of their own."""
+from darkroom.components.nodes import NODES
 
 DEFAULT_PARAMETERS: Final = (
     "data.path",
@@ -38,11 +23,6 @@ _CPUS: Final = re.compile(r"[0-9]+(\.[0-9]+)?m?")
 _MEMORY: Final = re.compile(r"[0-9]+(\.[0-9]+)?(m|[kMGTPE]|[KMGTPE]i)?")
 _LONGEST_PAUSE: Final = 24 * 3600
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-def to_task_name(node: str) -> str:
-    """Returns the name of a node's task: ImageExampleGen's is image-example-gen."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", node).lower()
 
 
 def _is_cpus(value: str) -> str:

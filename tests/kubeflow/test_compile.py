@@ -10,11 +10,11 @@ from google.protobuf import json_format
 from kfp import components
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from darkroom.components.nodes import NODES
 from darkroom.kubeflow.compile import compile_recipe, main
 from darkroom.kubeflow.parameters import override_recipe, run_arguments
 from darkroom.kubeflow.values import put_values
 from darkroom.recipe import ConfigError
-from darkroom.recipe.kubeflow import NODES, to_task_name
 from darkroom.tests.workspace import Workspace
 
 IN_THE_DAG = {*NODES} - {"ImportSchemaGen"}
@@ -43,12 +43,13 @@ def specification(compiled):
 @pytest.fixture(scope="module")
 def tasks(specification):
     """Node to task."""
-    names = {to_task_name(node): node for node in NODES}
+    names = {spec.task_name: node for node, spec in NODES.items()}
     return {names[key]: task for key, task in specification["root"]["dag"]["tasks"].items()}
 
 
 def container(specification, node):
-    return specification["deploymentSpec"]["executors"][f"exec-{to_task_name(node)}"]["container"]
+    executors = specification["deploymentSpec"]["executors"]
+    return executors[f"exec-{NODES[node].task_name}"]["container"]
 
 
 def argument(specification, node, flag):
@@ -81,7 +82,7 @@ def test_every_node_is_there_as_a_container_with_our_entrypoint(specification, t
     assert set(tasks) == IN_THE_DAG
     for node, task in tasks.items():
         component = specification["components"][task["componentRef"]["name"]]
-        assert component["executorLabel"] == f"exec-{to_task_name(node)}"
+        assert component["executorLabel"] == f"exec-{NODES[node].task_name}"
         found = container(specification, node)
         assert found["command"] == ["python", "-m", "darkroom.kubeflow.entrypoint"]
         assert found["image"] == "darkroom:test"
@@ -125,7 +126,7 @@ def test_dependencies_are_those_of_the_design(tasks):
 
 
 def test_every_input_comes_from_an_output_that_there_is(specification, tasks):
-    by_key = {to_task_name(node): node for node in tasks}
+    by_key = {NODES[node].task_name: node for node in tasks}
     seen = 0
     for node, task in tasks.items():
         for artifact in task.get("inputs", {}).get("artifacts", {}).values():
@@ -135,7 +136,7 @@ def test_every_input_comes_from_an_output_that_there_is(specification, tasks):
             component = specification["components"][f"comp-{source['producerTask']}"]
             assert source["outputArtifactKey"] in component["outputDefinitions"]["artifacts"]
             seen += 1
-        declared = specification["components"][f"comp-{to_task_name(node)}"]["inputDefinitions"]
+        declared = specification["components"][f"comp-{NODES[node].task_name}"]["inputDefinitions"]
         given = task.get("inputs", {})
         assert set(given.get("artifacts", {})) == set(declared.get("artifacts", {}))
         assert set(given["parameters"]) == set(declared["parameters"])
@@ -220,7 +221,7 @@ def test_a_parameter_does_what_the_same_value_in_the_recipe_does(workspace):
     differing = set()
     values = run_arguments(changed)
     for key, task in before["root"]["dag"]["tasks"].items():
-        node = next(node for node in NODES if to_task_name(node) == key)
+        node = next(node for node, spec in NODES.items() if spec.task_name == key)
         properties = constants(task)
         wanted = constants(after["root"]["dag"]["tasks"][key])
         if properties != wanted:

@@ -1,11 +1,6 @@
 import pytest
 
-from darkroom.kubeflow.parameters import (
-    SECTIONS,
-    list_parameters,
-    override_recipe,
-    run_arguments,
-)
+from darkroom.kubeflow.parameters import list_parameters, override_recipe, run_arguments
 from darkroom.kubeflow.values import has_place, put_values
 from darkroom.recipe import ConfigError
 from darkroom.recipe.kubeflow import DEFAULT_PARAMETERS
@@ -85,12 +80,6 @@ def test_places_are_those_of_the_section_and_of_what_is_below(workspace):
     assert parameter.find_places("Trainer") == [("custom_config", "transform", "image_height")]
     assert parameter.find_places("RunReport") == [("recipe", "transform", "image_height")]
     assert parameter.find_places("Pusher") == []
-
-
-def test_sections_name_nodes_only():
-    from darkroom.recipe.kubeflow import NODES
-
-    assert set(SECTIONS) <= set(NODES)
 
 
 def test_values_are_put_into_json_and_beside_it():

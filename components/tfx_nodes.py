@@ -1,0 +1,22 @@
+"""TFX's own nodes."""
+
+from operator import attrgetter
+from typing import Final
+
+from darkroom.components.node import NodeSpec, SideFile
+
+STATISTICS_GEN: Final = NodeSpec("StatisticsGen", fixed=("data.metadata_columns",))
+SCHEMA_GEN: Final = NodeSpec("SchemaGen")
+IMPORT_SCHEMA_GEN: Final = NodeSpec(
+    "ImportSchemaGen",
+    fixed=("validation.schema_path",),
+    file=SideFile("validation.schema_path", attrgetter("schema_path")),
+)
+EXAMPLE_VALIDATOR: Final = NodeSpec("ExampleValidator")
+TRANSFORM: Final = NodeSpec("Transform", {("custom_config", "transform"): "transform"})
+TRAINER: Final = NodeSpec(
+    "Trainer",
+    {("custom_config", "trainer"): "trainer", ("custom_config", "transform"): "transform"},
+    file=SideFile("trainer.weights", attrgetter("weights_file")),
+    is_divisible=True,
+)
