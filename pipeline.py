@@ -25,8 +25,9 @@ from darkroom.components.image_example_gen.check import check
 from darkroom.components.nodes import NODES, STATES
 from darkroom.components.source import SourceTree
 from darkroom.recipe import ConfigError, Recipe, load_recipe
+from darkroom.records.run import FailedRun
 from darkroom.runner.disk import Disk, explain_full_disk
-from darkroom.runner.failure import FailedRun, FailurePage
+from darkroom.runner.failure import FailurePage
 from darkroom.runner.interpreter import importing, leave
 from darkroom.runner.interruption import interruptible, is_interrupted
 from darkroom.runner.output import logged_to

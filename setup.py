@@ -8,6 +8,7 @@ ROOMS = (
     "components",
     "kubeflow",
     "recipe",
+    "records",
     "runner",
     "serving",
     "storage",

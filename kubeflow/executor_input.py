@@ -17,6 +17,7 @@ import yaml
 import darkroom
 from darkroom.kubeflow.light_imports import import_tfx_types
 from darkroom.kubeflow.values import put_values
+from darkroom.records.artifacts import read_properties, set_properties
 
 if TYPE_CHECKING:
     from tfx.types.artifact import Artifact
@@ -149,26 +150,15 @@ def restore_artifacts(answer: Mapping[str, Any], outputs_spec: Mapping[str, Any]
         for message in entry["artifacts"]:
             artifact = _find_class(name, type_)()
             artifact.uri = message["uri"]
-            for key, value in message["metadata"].items():
-                if isinstance(value, int):
-                    artifact.set_int_custom_property(key, value)
-                else:
-                    artifact.set_string_custom_property(key, str(value))
+            set_properties(artifact, message["metadata"])
             restored[name].append(artifact)
     return restored
 
 
 def read_metadata(artifact: "Artifact") -> dict[str, Any]:
     """Returns the properties of an artifact, both kinds, by name."""
-    message = artifact.mlmd_artifact
-    metadata = {name: getattr(artifact, name) for name in message.properties}
-    for name, value in message.custom_properties.items():
-        kind = value.WhichOneof("value")
-        if kind == "struct_value":
-            metadata[name] = artifact.get_json_value_custom_property(name)
-        elif kind is not None:
-            metadata[name] = getattr(value, kind)
-    return metadata
+    declared = {name: getattr(artifact, name) for name in artifact.mlmd_artifact.properties}
+    return declared | read_properties(artifact)
 
 
 def _read_uris(listed: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -25,8 +25,8 @@ from darkroom.kubeflow.executor_input import restore_artifacts
 from darkroom.kubeflow.local import STEP_LABEL
 from darkroom.pipeline import failure_page
 from darkroom.recipe import parse_recipe
+from darkroom.records.run import NodeResult
 from darkroom.runner.interpreter import leave
-from darkroom.runner.nodes import NodeResult
 from darkroom.runner.session import LOG_FILE, RunPlace, RunSession, captured, exit_code
 from darkroom.runner.terminal import Terminal
 from darkroom.storage.errors import first_line

@@ -19,9 +19,9 @@ from tfx.orchestration.portable import launcher, outputs_utils, runtime_paramete
 from tfx.orchestration.portable.mlmd import execution_lib
 from tfx.proto.orchestration import pipeline_pb2
 
+from darkroom.records.run import NodeResult, NodeState
 from darkroom.runner.disk import DiskFullError
 from darkroom.runner.interruption import is_interrupted
-from darkroom.runner.nodes import NodeResult, NodeState
 from darkroom.storage.errors import first_line
 
 Explain = Callable[[BaseException], str]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from darkroom.runner.failure import FailedRun, FailurePage, read_tail
+from darkroom.records.run import FailedRun, NodeResult
+from darkroom.runner.failure import FailurePage, read_tail
 from darkroom.runner.interruption import uninterrupted
-from darkroom.runner.nodes import NodeResult
 from darkroom.runner.output import logged_to, progress_to
 from darkroom.runner.summary import (
     REPORT_FILE,

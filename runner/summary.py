@@ -15,16 +15,24 @@ Schema:
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from darkroom.runner.nodes import NodeResult
+from darkroom.records.artifacts import find_file, find_record
+from darkroom.records.counts import ExampleCounts
+from darkroom.records.evaluation import METRICS_FILE, Evaluation
+from darkroom.records.page import PAGE_FILE, read_page
+from darkroom.records.push import PushOutcome
+from darkroom.records.run import NodeResult
+from darkroom.records.training import HISTORY_FILE, TrainingRecord
 from darkroom.storage.whole_files import replace_text
+
+if TYPE_CHECKING:
+    from tfx.types.artifact import Artifact
 
 SUMMARY_FILE = "summary.json"
 REPORT_FILE = "report.html"
-_METRICS_FILE = "metrics.json"
-_HISTORY_FILE = "history.json"
 _HELD_BACK = ("not_blessed", "withdrawn")
 
 
@@ -38,17 +46,19 @@ def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[st
     Returns:
         The schema above without `run_id`, `config`, `recipe` and `report`.
     """
-    by_name = {result.name: result for result in results}
-    examples = _property_reader(by_name, "ImageExampleGen", "examples")
-    quarantine = _property_reader(by_name, "ImageExampleGen", "quarantine")
-    pushed = _property_reader(by_name, "Pusher", "pushed_model")
-    evaluation = _read_file(by_name, "Evaluator", "evaluation_result", _METRICS_FILE)
+    artifacts = _list_artifacts(results)
+    push = find_record(PushOutcome.read, artifacts)
+    evaluation = find_file(METRICS_FILE, Evaluation.read, artifacts)
+    training = find_file(HISTORY_FILE, TrainingRecord.read, artifacts)
     failed = next((result for result in results if result.state == "failed"), None)
-    missing = [name for name in expected if name not in by_name]
-    status = "failed" if failed or missing else pushed("push_state")
+    ran = {result.name for result in results}
+    missing = [name for name in expected if name not in ran]
+    state = push.state if push else None
+    status = "failed" if failed or missing else state
+    held_back = push.reason if push and status in _HELD_BACK else ""
     return {
         "status": status,
-        "error": _error(failed, missing) or (pushed("reason") if status in _HELD_BACK else ""),
+        "error": _error(failed, missing) or held_back,
         "components": [
             {
                 "name": result.name,
@@ -57,18 +67,15 @@ def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[st
             }
             for result in results
         ],
-        "examples": {
-            "train": examples("examples_train"),
-            "eval": examples("examples_eval"),
-            "quarantined": quarantine("quarantined"),
-        },
-        "metrics": evaluation["candidate"]["overall"] if evaluation else None,
-        "baseline_metrics": (
-            evaluation["baseline"]["overall"] if evaluation and evaluation["baseline"] else None
-        ),
-        "notes": _read_notes(by_name, evaluation),
-        "pushed_version": pushed("pushed_version") or None,
-        "pushed_path": pushed("pushed_destination") or None,
+        "examples": asdict(ExampleCounts.read(artifacts)),
+        "metrics": evaluation.overall.candidate if evaluation else None,
+        "baseline_metrics": evaluation.overall.baseline if evaluation else None,
+        "notes": [
+            *(training.early_stops if training else ()),
+            *([evaluation.learned_nothing] if evaluation and evaluation.learned_nothing else ()),
+        ],
+        "pushed_version": push.version or None if push else None,
+        "pushed_path": push.destination or None if push else None,
     }
 
 
@@ -85,43 +92,24 @@ def write_summary(folder: Path, summary: dict[str, Any]) -> Path:
 
 def copy_report(folder: Path, results: Sequence[NodeResult]) -> Path | None:
     """Copies the page that RunReport wrote into the run's folder."""
-    for result in results:
-        for artifact in result.outputs.get("report", ()):
-            page = folder / REPORT_FILE
-            replace_text(page, (Path(artifact.uri) / "index.html").read_text(encoding="utf-8"))
-            return page
-    return None
+    html = find_file(PAGE_FILE, read_page, _list_artifacts(results))
+    if html is None:
+        return None
+    page = folder / REPORT_FILE
+    replace_text(page, html)
+    return page
+
+
+def _list_artifacts(results: Sequence[NodeResult]) -> list["Artifact"]:
+    return [
+        artifact
+        for result in results
+        for artifacts in result.outputs.values()
+        for artifact in artifacts
+    ]
 
 
 def _error(failed: NodeResult | None, missing: Sequence[str]) -> str:
     if failed:
         return f"{failed.name}: {failed.error}"
     return f"{', '.join(missing)} did not run" if missing else ""
-
-
-def _property_reader(by_name: dict[str, NodeResult], node: str, output: str) -> Any:
-    """A function from the name of an artifact's custom property to its value, or None."""
-    artifacts = by_name[node].outputs.get(output, []) if node in by_name else []
-
-    def read(name: str) -> Any:
-        if not artifacts or not artifacts[0].has_custom_property(name):
-            return None
-        value = artifacts[0].mlmd_artifact.custom_properties[name]
-        return getattr(value, value.WhichOneof("value"))
-
-    return read
-
-
-def _read_notes(by_name: dict[str, NodeResult], evaluation: dict[str, Any] | None) -> list[str]:
-    history = _read_file(by_name, "Trainer", "model_run", _HISTORY_FILE) or {}
-    learned_nothing = (evaluation or {}).get("learned_nothing")
-    return [*history.get("early_stops", ()), *([learned_nothing] if learned_nothing else ())]
-
-
-def _read_file(
-    by_name: dict[str, NodeResult], node: str, output: str, name: str
-) -> dict[str, Any] | None:
-    """A JSON file in what a node made, or None."""
-    artifacts = by_name[node].outputs.get(output, []) if node in by_name else []
-    path = Path(artifacts[0].uri) / name if artifacts else None
-    return json.loads(path.read_text()) if path and path.is_file() else None

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from darkroom.runner.nodes import NodeResult
+from darkroom.records.run import NodeResult
 
 _VERDICTS = {
     "pushed": "[green]pushed[/]: version {pushed_version} is in {pushed_path}",

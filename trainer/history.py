@@ -1,33 +1,9 @@
-"""The record of one training: what `history.json` holds."""
+"""What has happened in a training so far, and the record of it in the end."""
 
-import math
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
-Phase = Literal["head", "fine_tune"]
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """One epoch.
-
-    Args:
-        phase: `head` with a frozen backbone, or `fine_tune`.
-        epoch: Number of the epoch over all phases, from 1.
-        loss: Mean training loss, with augmentation and dropout.
-        accuracy: Share of training images named right, likewise.
-        val_loss: Mean loss on the eval split.
-        val_accuracy: Share of eval images named right.
-        seconds: Wall-clock time of the epoch, evaluation included.
-    """
-
-    phase: Phase
-    epoch: int
-    loss: float
-    accuracy: float
-    val_loss: float
-    val_accuracy: float
-    seconds: float
+from darkroom.records.training import EpochRecord, Phase, TrainingRecord, find_best
 
 
 @dataclass(frozen=True)
@@ -56,10 +32,6 @@ class EarlyStop:
         )
 
 
-def _number_or_infinity(value: float) -> float:
-    return math.inf if math.isnan(value) else value
-
-
 @dataclass
 class History:
     """All epochs, which of them was kept, what ended early, and how long everything took."""
@@ -71,14 +43,9 @@ class History:
     @property
     def best(self) -> EpochRecord:
         """The first epoch with the lowest `val_loss`; its weights are the model's."""
-        return min(self.epochs, key=lambda record: _number_or_infinity(record.val_loss))
+        return find_best(self.epochs)
 
-    def to_dict(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The content of `history.json`, for a training with `config`."""
-        return {
-            "epochs": [asdict(record) for record in self.epochs],
-            "best": asdict(self.best),
-            "early_stops": [stop.describe(self.best) for stop in self.early_stops],
-            "seconds": round(self.seconds, 3),
-            "config": config,
-        }
+    def to_record(self, config: dict[str, Any]) -> TrainingRecord:
+        """What is to be known of a training with `config`."""
+        stops = tuple(stop.describe(self.best) for stop in self.early_stops)
+        return TrainingRecord(tuple(self.epochs), stops, self.seconds, config)

@@ -1,6 +1,5 @@
 """The function that TFX's Trainer calls: `darkroom.trainer.run.run_fn`."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,6 @@ from darkroom.trainer.input import eval_batches, read_examples, read_image_shape
 from darkroom.trainer.model import build_model
 from darkroom.transform.config import TransformConfig
 from darkroom.transform.features import LABEL_VOCABULARY
-
-HISTORY_FILE = "history.json"
-"""Name of the record of the training, in the folder of the `model_run` artifact."""
 
 
 def run_fn(fn_args: Any) -> None:
@@ -60,7 +56,7 @@ def run_fn(fn_args: Any) -> None:
         Path(fn_args.serving_model_dir).mkdir(parents=True, exist_ok=True)
         return
     export(model, transform_output, transform_config, fn_args.serving_model_dir)
-    _write_json(run_folder / HISTORY_FILE, history.to_dict(config.model_dump(mode="json")))
+    history.to_record(config.model_dump(mode="json")).write(run_folder)
 
 
 def _section(custom_config: dict[str, Any] | None, name: str) -> dict[str, Any]:
@@ -70,8 +66,3 @@ def _section(custom_config: dict[str, Any] | None, name: str) -> dict[str, Any]:
             f"custom_config has no key {name!r}; give Trainer the recipe's {name} section there"
         )
     return section
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -28,8 +28,8 @@ class EvaluatorSpec(ComponentSpec):
 class Evaluator(base_beam_component.BaseBeamComponent):
     """Measures candidate and baseline with TFMA and blesses the candidate, or not.
 
-    Beside TFMA's own files, the output `evaluation_result` holds `metrics.json` (see
-    `components/evaluator/results.py`), which reads without TFMA.
+    Beside TFMA's own files, the output `evaluation_result` holds a
+    `darkroom.records.evaluation.Evaluation`, which reads without TFMA.
 
     Args:
         examples: Raw examples; the eval split is used.

@@ -1,6 +1,5 @@
 """What Evaluator does: TFX's evaluation, around it the baseline's absence and readable results."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +13,10 @@ from tfx.utils import proto_utils
 from darkroom.components.errors import ComponentError
 from darkroom.components.evaluator.config import EvaluationConfig
 from darkroom.components.evaluator.eval_config import build_eval_config
-from darkroom.components.evaluator.results import METRICS_FILE, describe_failures, read_results
+from darkroom.components.evaluator.results import describe_failures, read_results
 from darkroom.components.example_images import iterate_images
 from darkroom.components.model_artifact import serving_model
+from darkroom.records.blessing import Blessing
 from darkroom.storage.fingerprint import model_digest
 from darkroom.transform import features
 from darkroom.transform.images import decode_images
@@ -65,10 +65,9 @@ class Executor(tfx_evaluator.Executor):
             raise
         bounded = config.binds(compared=state == "compared")
         results = read_results(evaluation.uri, classes, state, bounded)
-        (Path(evaluation.uri) / METRICS_FILE).write_text(json.dumps(results, indent=1))
+        results.write(Path(evaluation.uri))
         # TFX blesses nothing where no bound applies.
-        blessing.set_int_custom_property("blessed", int(results["gate"]["blessed"]))
-        blessing.set_string_custom_property("reason", describe_failures(results))
+        Blessing(results.blessed, describe_failures(results.failures)).write(blessing)
 
 
 def baseline_state(candidate: Path, baseline: Path, classes: list[str]) -> BaselineState:

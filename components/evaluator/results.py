@@ -1,30 +1,21 @@
-"""TFMA's results as plain data: what `metrics.json` holds.
-
-Schema:
-    candidate, baseline: `{"overall": {metric: value}, "slices": [{"slice": "label:3",
-        "metrics": {metric: value}}]}`; `baseline` is null where none was compared with.
-    confusion_matrix: `{"classes": [name], "counts": [[int]]}`, rows true, columns predicted, in
-        the order of the names, numbers by value.
-    gate: `{"blessed": bool, "baseline": state, "failures": [{"metric", "slice", "kind":
-        "absolute" | "change", "bound": str, "value": float or null}]}`.
-    learned_nothing: one sentence where the model seems to have; else empty.
-"""
+"""From TFMA's results to the record of the evaluation."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow_model_analysis as tfma
 
 from darkroom.components.evaluator.eval_config import BASELINE, CANDIDATE, METRIC_CLASSES
 from darkroom.components.evaluator.ignorance import describe_ignorance
+from darkroom.records.evaluation import ConfusionMatrix, Evaluation, Failure, Metrics, Slice
 from darkroom.transform import features
 
-METRICS_FILE = "metrics.json"
 METRICS = (*METRIC_CLASSES, "example_count")
+_OVERALL = "overall"
 
 
-def read_results(folder: str, classes: list[str], baseline: str, bounded: bool) -> dict[str, Any]:
+def read_results(folder: str, classes: list[str], baseline: str, bounded: bool) -> Evaluation:
     """Reads TFMA's output folder.
 
     Args:
@@ -32,57 +23,44 @@ def read_results(folder: str, classes: list[str], baseline: str, bounded: bool) 
         classes: Class names in index order.
         baseline: What became of the baseline.
         bounded: Whether any bound applies; TFMA says "not ok" where none does.
-
-    Returns:
-        The content of `metrics.json`.
     """
     compared = baseline == "compared"
-    names = {CANDIDATE: CANDIDATE if compared else None, BASELINE: BASELINE}
-    candidate = tfma.load_eval_result(folder, model_name=names[CANDIDATE])
+    candidate = tfma.load_eval_result(folder, model_name=CANDIDATE if compared else None)
     validation = tfma.load_validation_result(folder)
+    before = _metrics(tfma.load_eval_result(folder, model_name=BASELINE)) if compared else {}
+    after = _metrics(candidate)
     confusion = _sort_by_name(classes, _confusion(candidate, len(classes)))
-    return {
-        "candidate": _metrics(candidate),
-        "baseline": (
-            _metrics(tfma.load_eval_result(folder, model_name=names[BASELINE]))
-            if compared
-            else None
-        ),
-        "confusion_matrix": confusion,
-        "learned_nothing": describe_ignorance(confusion["classes"], confusion["counts"]),
-        "gate": {
-            "blessed": bool(validation.validation_ok) or not bounded,
-            "baseline": baseline,
-            "failures": _failures(validation),
-        },
-    }
+    return Evaluation(
+        overall=Slice(_OVERALL, after.pop(_OVERALL), before.get(_OVERALL)),
+        slices=tuple(Slice(name, after[name], before.get(name)) for name in sorted(after)),
+        confusion=confusion,
+        baseline_state=baseline,
+        blessed=bool(validation.validation_ok) or not bounded,
+        failures=tuple(_failures(validation)),
+        learned_nothing=describe_ignorance(confusion.classes, confusion.counts),
+    )
 
 
-def describe_failures(results: Mapping[str, Any]) -> str:
+def describe_failures(failures: Sequence[Failure]) -> str:
     """One line about the bounds that were missed, or an empty string."""
     described = []
-    for failure in results["gate"]["failures"]:
-        value = "missing" if failure["value"] is None else f"{failure['value']:.4f}"
-        change = "change of " if failure["kind"] == "change" else ""
-        described.append(f"{change}{failure['metric']} is {value}, wanted {failure['bound']}")
+    for failure in failures:
+        value = "missing" if failure.value is None else f"{failure.value:.4f}"
+        change = "change of " if failure.kind == "change" else ""
+        described.append(f"{change}{failure.metric} is {value}, wanted {failure.bound}")
     return "; ".join(described)
 
 
-def _metrics(result: tfma.EvalResult) -> dict[str, Any]:
-    overall: dict[str, float | None] = {}
-    slices: list[dict[str, Any]] = []
+def _metrics(result: tfma.EvalResult) -> dict[str, Metrics]:
+    """Metrics by the name of the slice."""
+    found: dict[str, Metrics] = {_OVERALL: {}}
     for key, by_output in result.slicing_metrics:
         metrics = _plain(by_output)
-        if not key:
-            overall = metrics
-            continue
         if any(column == features.LABEL for column, _ in key):
             # Within one class there is nothing to rank it against.
             metrics.pop("auc", None)
-        name = ",".join(f"{column}:{value}" for column, value in key)
-        slices.append({"slice": name, "metrics": metrics})
-    slices.sort(key=lambda entry: entry["slice"])
-    return {"overall": overall, "slices": slices}
+        found[",".join(f"{column}:{value}" for column, value in key) or _OVERALL] = metrics
+    return found
 
 
 def _plain(by_output: Mapping[str, Any]) -> dict[str, float | None]:
@@ -120,13 +98,14 @@ def _confusion(result: tfma.EvalResult, classes: int) -> list[list[int]]:
     return counts
 
 
-def _sort_by_name(classes: list[str], counts: list[list[int]]) -> dict[str, Any]:
+def _sort_by_name(classes: list[str], counts: list[list[int]]) -> ConfusionMatrix:
+    """In the order of the names, numbers by value."""
     numbers = all(name.isdecimal() for name in classes)
     order = sorted(range(len(classes)), key=lambda i: int(classes[i]) if numbers else classes[i])
-    return {
-        "classes": [classes[index] for index in order],
-        "counts": [[counts[row][column] for column in order] for row in order],
-    }
+    return ConfusionMatrix(
+        tuple(classes[index] for index in order),
+        tuple(tuple(counts[row][column] for column in order) for row in order),
+    )
 
 
 def _entries(plots: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -134,8 +113,7 @@ def _entries(plots: Mapping[str, Any]) -> list[dict[str, Any]]:
     return matrices[0].get("entries", []) if matrices else []
 
 
-def _failures(validation: Any) -> list[dict[str, Any]]:
-    failures = []
+def _failures(validation: Any) -> Iterator[Failure]:
     for per_slice in validation.metric_validations_per_slice:
         name = ",".join(
             f"{key.column}:{key.bytes_value.decode()}"
@@ -144,16 +122,13 @@ def _failures(validation: Any) -> list[dict[str, Any]]:
         for failure in per_slice.failures:
             kind, bound = _bound(failure.metric_threshold)
             known = failure.HasField("metric_value")
-            failures.append(
-                {
-                    "metric": failure.metric_key.name.removesuffix("_diff"),
-                    "slice": name or "overall",
-                    "kind": kind,
-                    "bound": bound,
-                    "value": failure.metric_value.double_value.value if known else None,
-                }
+            yield Failure(
+                metric=failure.metric_key.name.removesuffix("_diff"),
+                slice=name or _OVERALL,
+                kind=kind,
+                bound=bound,
+                value=failure.metric_value.double_value.value if known else None,
             )
-    return failures
 
 
 def _bound(threshold: Any) -> tuple[str, str]:

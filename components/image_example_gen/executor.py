@@ -18,6 +18,7 @@ from darkroom.components.image_example_gen.quarantine import IngestSummary, read
 from darkroom.components.image_example_gen.rows import list_rows
 from darkroom.components.image_example_gen.split import EVAL, SPLITS, TRAIN
 from darkroom.components.image_example_gen.transforms import build_ingest
+from darkroom.records.counts import ExampleCounts
 
 
 class Executor(BaseBeamExecutor):
@@ -67,8 +68,5 @@ def _on_disk(config: DataConfig) -> Iterator[DataConfig]:
 def _describe(examples: Artifact, quarantine: Artifact, summary: IngestSummary) -> None:
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
     examples_utils.set_file_format(examples, "tfrecords_gzip")
-    examples.set_int_custom_property("examples_train", summary.splits[TRAIN])
-    examples.set_int_custom_property("examples_eval", summary.splits[EVAL])
-    quarantine.set_int_custom_property("rows", summary.rows)
-    quarantine.set_int_custom_property("examples", summary.examples)
-    quarantine.set_int_custom_property("quarantined", summary.quarantined)
+    counts = ExampleCounts(summary.splits[TRAIN], summary.splits[EVAL], summary.quarantined)
+    counts.write(examples, quarantine)

@@ -25,11 +25,7 @@ class PusherSpec(ComponentSpec):
 class Pusher(base_component.BaseComponent):
     """Pushes a model that both blessings bless; says what it did in custom properties.
 
-    The artifact `pushed_model` holds `push_state` (`pushed`, `unchanged`, `not_blessed`, or
-    `withdrawn` where somebody took this very model out of service), `pushed` (1 or 0),
-    `pushed_version` (int, 0 where nothing was pushed and nothing is served), `pushed_destination`
-    and `reason`. It must never come from the cache: an emptied serving folder has to be filled
-    again.
+    The artifact `pushed_model` holds a `darkroom.records.push.PushOutcome`.
 
     Args:
         model: The candidate.

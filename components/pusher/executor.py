@@ -1,7 +1,7 @@
 """What Pusher does."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
@@ -10,13 +10,14 @@ from tfx.types.artifact import Artifact
 from darkroom.components.example_images import read_images
 from darkroom.components.model_artifact import serving_model
 from darkroom.components.pusher.config import PushConfig
+from darkroom.records.artifacts import read_properties
+from darkroom.records.blessing import Blessing
+from darkroom.records.push import PushOutcome, PushState
 from darkroom.serving.warmup import write_warmup_requests
 from darkroom.storage.fingerprint import model_digest
 from darkroom.storage.versions.place import open_place
 from darkroom.storage.versions.served import ServedVersion
 from darkroom.storage.versions.withdrawn import explain_withdrawn
-
-PushState = Literal["pushed", "unchanged", "not_blessed", "withdrawn"]
 
 
 class Executor(base_executor.BaseExecutor):
@@ -62,16 +63,13 @@ def _refusal(input_dict: dict[str, list[Artifact]]) -> str:
     """Why the model must not be pushed, or an empty string."""
     reasons = []
     for key, node in (("model_blessing", "Evaluator"), ("infra_blessing", "ServingCheck")):
-        blessing = artifact_utils.get_single_instance(input_dict[key])
-        if blessing.get_int_custom_property("blessed") != 1:
-            reason = blessing.get_string_custom_property("reason") or "no reason given"
-            reasons.append(f"{node}: {reason}")
+        artifact = artifact_utils.get_single_instance(input_dict[key])
+        blessing = Blessing.read(read_properties(artifact))
+        if not blessing.blessed:
+            reasons.append(f"{node}: {blessing.reason or 'no reason given'}")
     return "; ".join(reasons)
 
 
 def _mark(pushed: Artifact, state: PushState, served: ServedVersion | None, reason: str) -> None:
-    pushed.set_string_custom_property("push_state", state)
-    pushed.set_int_custom_property("pushed", int(state == "pushed"))
-    pushed.set_int_custom_property("pushed_version", served.version if served else 0)
-    pushed.set_string_custom_property("pushed_destination", str(served.path) if served else "")
-    pushed.set_string_custom_property("reason", reason)
+    version, destination = (served.version, str(served.path)) if served else (0, "")
+    PushOutcome(state, version, destination, reason).write(pushed)

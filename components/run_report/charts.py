@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from darkroom.components.run_report.data import History
+from darkroom.records.training import TrainingRecord
 
 WIDTH, HEIGHT = 520, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 26, 34
 MOST_TICKS = 8
 
-Values = Sequence[float | None]
+Values = Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Chart:
         x_ticks: Numbers of epochs.
         y_ticks: Values, the smallest first.
         curves: The series.
-        phases: The stretches of the training.
-        best: Position of the epoch whose weights were kept, if it is known.
+        phases: The stretches of the history.
+        best: Position of the epoch whose weights were kept.
     """
 
     title: str
@@ -64,7 +64,7 @@ class Chart:
     y_ticks: tuple[Tick, ...]
     curves: tuple[Curve, ...]
     phases: tuple[Phase, ...]
-    best: float | None = None
+    best: float
     left: float = LEFT
     right: float = WIDTH - RIGHT
     top: float = TOP
@@ -73,8 +73,8 @@ class Chart:
     height: int = HEIGHT
 
 
-def draw_charts(history: History) -> list[Chart]:
-    """Accuracy and loss over all epochs; a measure that was never recorded has no chart."""
+def draw_charts(history: TrainingRecord) -> list[Chart]:
+    """Accuracy and loss over all epochs; a measure that was never finite has no chart."""
     epochs = history.epochs
     measures = {
         "Accuracy": ([e.accuracy for e in epochs], [e.val_accuracy for e in epochs]),
@@ -84,11 +84,11 @@ def draw_charts(history: History) -> list[Chart]:
     return [chart for chart in charts if chart]
 
 
-def _draw(title: str, train: Values, validation: Values, history: History) -> Chart | None:
-    known = [v for v in (*train, *validation) if v is not None and math.isfinite(v)]
+def _draw(title: str, train: Values, validation: Values, history: TrainingRecord) -> Chart | None:
+    known = [v for v in (*train, *validation) if math.isfinite(v)]
     if not known:
         return None
-    count, best = len(history.epochs), history.best
+    count = len(history.epochs)
     ticks = nice_ticks(min(known), max(known))
     bounds = (ticks[0], ticks[-1])
     return Chart(
@@ -97,7 +97,7 @@ def _draw(title: str, train: Values, validation: Values, history: History) -> Ch
         y_ticks=tuple(Tick(_y(tick, bounds), f"{tick:g}") for tick in ticks),
         curves=(_curve("train", train, bounds), _curve("eval", validation, bounds)),
         phases=_phases([epoch.phase for epoch in history.epochs]),
-        best=_x(best - 1, count) if best and best <= count else None,
+        best=_x(history.epochs.index(history.best), count),
     )
 
 
@@ -134,9 +134,7 @@ def _steps() -> Sequence[int]:
 
 def _curve(name: str, values: Values, bounds: tuple[float, float]) -> Curve:
     points = [
-        (_x(index, len(values)), _y(value, bounds))
-        if value is not None and math.isfinite(value)
-        else None
+        (_x(index, len(values)), _y(value, bounds)) if math.isfinite(value) else None
         for index, value in enumerate(values)
     ]
     lines = tuple(

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from darkroom.components.run_report.data import ConfusionMatrix
 from darkroom.components.run_report.pictures import grid_picture
+from darkroom.records.evaluation import ConfusionMatrix
 
 LARGEST_TABLE = 20
 """Classes up to which every cell is written out."""

@@ -1,11 +1,13 @@
 """What the page shows, as plain data: no TFX, no TensorFlow, no files."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-State = Literal["pushed", "unchanged", "not_blessed", "withdrawn", "failed", "unknown"]
-Metrics = Mapping[str, float | None]
+from darkroom.records.evaluation import Evaluation
+from darkroom.records.push import PushState
+from darkroom.records.training import TrainingRecord
+
+State = Literal[PushState, "failed", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -80,93 +82,6 @@ class Data:
     eval: int | None = None
     quarantine: Quarantine | None = None
     anomalies: tuple[Anomaly, ...] | None = None
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Metrics of one part of the eval split; `baseline` is None where none was compared with."""
-
-    name: str
-    candidate: Metrics
-    baseline: Metrics | None = None
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A bound that the gate found missed.
-
-    Args:
-        metric: Name of the metric.
-        slice: `overall`, or such as `label:3`.
-        kind: `absolute`, or `change` against the baseline.
-        bound: What was wanted, such as `≥ 0.95`.
-        value: What was measured; None when it could not be.
-    """
-
-    metric: str
-    slice: str
-    kind: str
-    bound: str
-    value: float | None
-
-
-@dataclass(frozen=True)
-class ConfusionMatrix:
-    """Counts of the eval split: `counts[true][predicted]`, in the order of `classes`."""
-
-    classes: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What Evaluator measured.
-
-    Args:
-        overall: Metrics of the whole eval split.
-        slices: Metrics of its parts.
-        confusion: The confusion matrix, if there is one.
-        baseline_state: `compared`, or why there was no comparison.
-        blessed: Whether all bounds were met.
-        failures: Those that were not.
-        learned_nothing: One sentence where the model seems to have, else "".
-    """
-
-    overall: Slice
-    slices: tuple[Slice, ...] = ()
-    confusion: ConfusionMatrix | None = None
-    baseline_state: str = "absent"
-    blessed: bool = False
-    failures: tuple[Failure, ...] = ()
-    learned_nothing: str = ""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch; values that were not recorded are None."""
-
-    phase: str
-    loss: float | None = None
-    val_loss: float | None = None
-    accuracy: float | None = None
-    val_accuracy: float | None = None
-
-
-@dataclass(frozen=True)
-class History:
-    """How the training went.
-
-    Args:
-        epochs: In order, over all phases.
-        best: Number of the epoch whose weights were kept, from 1; None where it is not known.
-        seconds: Wall-clock time of the training, None where it was not recorded.
-        early_stops: A sentence for each phase that ended before its last epoch.
-    """
-
-    epochs: tuple[Epoch, ...] = ()
-    best: int | None = None
-    seconds: float | None = None
-    early_stops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -259,7 +174,7 @@ class ReportData:
     facts: tuple[tuple[str, str], ...] = ()
     data: Data = field(default_factory=Data)
     evaluation: Evaluation | None = None
-    history: History | None = None
+    history: TrainingRecord | None = None
     mistakes: Mistakes | None = None
     recipe: str = ""
     problems: tuple[str, ...] = ()

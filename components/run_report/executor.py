@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
@@ -14,20 +14,18 @@ from tfx.types.artifact import Artifact
 from darkroom.components.example_images import iterate_images
 from darkroom.components.model_artifact import serving_model
 from darkroom.components.run_report import loading
-from darkroom.components.run_report.data import (
-    Data,
-    Evaluation,
-    History,
-    Mistakes,
-    ReportData,
-    State,
-    Verdict,
-)
+from darkroom.components.run_report.data import Data, Mistakes, ReportData, Verdict
 from darkroom.components.run_report.mistakes import find_mistakes, load_predictor
 from darkroom.components.run_report.render import render
 from darkroom.components.run_report.wording import HEADLINES, explain_failure, format_seconds
+from darkroom.records.artifacts import find_record, read_properties
+from darkroom.records.blessing import Blessing
+from darkroom.records.counts import ExampleCounts
+from darkroom.records.evaluation import Evaluation
+from darkroom.records.page import write_page
+from darkroom.records.push import PushOutcome
+from darkroom.records.training import TrainingRecord
 
-PAGE_FILE = "index.html"
 Inputs = dict[str, list[Artifact]]
 Loaded = TypeVar("Loaded")
 
@@ -43,9 +41,7 @@ class Executor(base_executor.BaseExecutor):
     ) -> None:
         run_id = getattr(self._context, "pipeline_run_id", None) if self._context else None
         data = collect(input_dict, exec_properties["pipeline"], exec_properties["recipe"], run_id)
-        folder = Path(artifact_utils.get_single_uri(output_dict["report"]))
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / PAGE_FILE).write_text(render(data), encoding="utf-8")
+        write_page(Path(artifact_utils.get_single_uri(output_dict["report"])), render(data))
 
 
 def collect(inputs: Inputs, pipeline: str, recipe: str, run_id: str | None = None) -> ReportData:
@@ -58,15 +54,16 @@ def collect(inputs: Inputs, pipeline: str, recipe: str, run_id: str | None = Non
         run_id: Identifies the run, if it is known.
     """
     sections = _Sections(inputs)
-    evaluation = sections.load("evaluation", "metrics", loading.load_evaluation)
-    history = sections.load("model_run", "learning curves", loading.load_history)
+    evaluation = sections.load("evaluation", "metrics", Evaluation.read)
+    history = sections.load("model_run", "learning curves", TrainingRecord.read)
+    counts = ExampleCounts.read(inputs.get("examples") or ())
     return ReportData(
         pipeline=pipeline,
         verdict=read_verdict(inputs, evaluation),
         facts=_facts(run_id, history),
         data=Data(
-            train=_count(inputs.get("examples"), "examples_train"),
-            eval=_count(inputs.get("examples"), "examples_eval"),
+            train=counts.train,
+            eval=counts.eval,
             quarantine=sections.load("quarantine", "quarantine", loading.load_quarantine),
             anomalies=sections.load("anomalies", "anomalies", loading.load_anomalies),
         ),
@@ -107,31 +104,22 @@ class _Sections:
 
 def read_verdict(inputs: Inputs, evaluation: Evaluation | None) -> Verdict:
     """What Pusher did and, if it refused, why in words."""
-    if not inputs.get("pushed_model"):
+    push = find_record(PushOutcome.read, inputs.get("pushed_model") or ())
+    if push is None or push.state not in HEADLINES:
         return Verdict("unknown")
-    pushed = artifact_utils.get_single_instance(inputs["pushed_model"])
-    state = pushed.get_string_custom_property("push_state")
-    if state not in HEADLINES:
-        return Verdict("unknown")
-    return Verdict(
-        state=cast(State, state),
-        version=pushed.get_int_custom_property("pushed_version"),
-        destination=pushed.get_string_custom_property("pushed_destination"),
-        reasons=_reasons(inputs, pushed, evaluation, state),
-    )
+    return Verdict(push.state, push.version, push.destination, _reasons(inputs, push, evaluation))
 
 
-def _reasons(
-    inputs: Inputs, pushed: Artifact, evaluation: Evaluation | None, state: str
-) -> tuple[str, ...]:
+def _reasons(inputs: Inputs, push: PushOutcome, evaluation: Evaluation | None) -> tuple[str, ...]:
     """The gate's failures and ServingCheck's; Pusher's own line where neither is known."""
-    if state != "not_blessed":
-        return (pushed.get_string_custom_property("reason"),) if state == "withdrawn" else ()
+    if push.state != "not_blessed":
+        return (push.reason,) if push.state == "withdrawn" else ()
     reasons = [explain_failure(failure) for failure in evaluation.failures] if evaluation else []
-    for check in inputs.get("infra_blessing") or ():
-        if check.get_int_custom_property("blessed") != 1:
-            reasons.append(f"ServingCheck: {check.get_string_custom_property('reason')}")
-    return tuple(reasons or [pushed.get_string_custom_property("reason")])
+    for artifact in inputs.get("infra_blessing") or ():
+        blessing = Blessing.read(read_properties(artifact))
+        if not blessing.blessed:
+            reasons.append(f"ServingCheck: {blessing.reason}")
+    return tuple(reasons or [push.reason])
 
 
 def _mistakes(inputs: Inputs) -> Mistakes:
@@ -139,19 +127,12 @@ def _mistakes(inputs: Inputs) -> Mistakes:
     return find_mistakes(iterate_images(inputs["examples"], "eval"), predict)
 
 
-def _facts(run_id: str | None, history: History | None) -> tuple[tuple[str, str], ...]:
+def _facts(run_id: str | None, history: TrainingRecord | None) -> tuple[tuple[str, str], ...]:
     facts = [("Run", run_id)] if run_id else []
     facts.append(("Made", datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")))
     if history:
-        took = f" in {format_seconds(history.seconds)}" if history.seconds is not None else ""
-        facts.append(("Training", f"{len(history.epochs)} epochs{took}"))
+        took = format_seconds(history.seconds)
+        facts.append(("Training", f"{len(history.epochs)} epochs in {took}"))
     libraries = [f"{name} {version(name.lower())}" for name in ("TFX", "TensorFlow", "Keras")]
     facts.append(("Made with", ", ".join([*libraries, f"Python {python_version()}"])))
     return tuple(facts)
-
-
-def _count(artifacts: list[Artifact] | None, name: str) -> int | None:
-    """An int custom property of a single artifact; None where it is not set."""
-    if not artifacts or not artifacts[0].has_custom_property(name):
-        return None
-    return int(artifacts[0].get_int_custom_property(name))

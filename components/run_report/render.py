@@ -9,7 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from darkroom.components.run_report import wording
 from darkroom.components.run_report.charts import draw_charts
 from darkroom.components.run_report.confusion import view_confusion
-from darkroom.components.run_report.data import Evaluation, ReportData, Slice
+from darkroom.components.run_report.data import ReportData
+from darkroom.records.evaluation import Evaluation, Slice
 
 MOST_SLICES = 200
 """A slice a class can be thousands; the page shows the ones with the weakest accuracy."""

@@ -3,7 +3,8 @@
 import math
 from typing import Final
 
-from darkroom.components.run_report.data import Evaluation, Failure, State, Verdict
+from darkroom.components.run_report.data import State, Verdict
+from darkroom.records.evaluation import Evaluation, Failure
 
 SMALLER_IS_BETTER: Final = frozenset({"loss"})
 AS_PERCENT: Final = frozenset({"accuracy"})

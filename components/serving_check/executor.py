@@ -11,6 +11,7 @@ from tfx.types.artifact import Artifact
 
 from darkroom.components.example_images import read_images
 from darkroom.components.model_artifact import serving_model
+from darkroom.records.blessing import Blessing
 from darkroom.serving.client import ClientError, GrpcClient, Prediction, RestClient
 from darkroom.serving.client.prediction import read_predictions
 from darkroom.serving.model_server import ModelServer, ModelServerError, ServerConfig
@@ -37,8 +38,7 @@ class Executor(base_executor.BaseExecutor):
         Path(blessing.uri).mkdir(parents=True, exist_ok=True)
         images = [image.encoded for image in read_images(input_dict["examples"], "eval", IMAGES)]
         reason = check(serving_model(input_dict["model"]), [*images, NOT_AN_IMAGE])
-        blessing.set_int_custom_property("blessed", int(not reason))
-        blessing.set_string_custom_property("reason", reason)
+        Blessing(not reason, reason).write(blessing)
 
 
 def check(model: Path, images: Sequence[bytes]) -> str:

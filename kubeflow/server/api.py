@@ -13,8 +13,9 @@ from urllib.parse import quote
 import kfp_server_api.models as models
 
 from darkroom.kubeflow.server.access import NotFoundError, RefusedError
-from darkroom.kubeflow.server.lineage import Push, read_push
+from darkroom.kubeflow.server.lineage import read_push
 from darkroom.kubeflow.server.rest import Rest
+from darkroom.records.push import PushOutcome
 
 _BASE: Final = "/apis/v2beta1"
 
@@ -171,7 +172,7 @@ class Api:
         """
         return self._rest.get(f"{_BASE}/runs/{quote(run_id, safe='')}", "V2beta1Run")
 
-    def find_push(self, run_id: str) -> Push | None:
+    def find_push(self, run_id: str) -> PushOutcome | None:
         """Looks up in ML Metadata what the run's Pusher said; None where nobody knows.
 
         Raises:

@@ -7,12 +7,14 @@ Where `--host` is the API server alone, behind a port-forward for one, there is 
 """
 
 import struct
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
 from darkroom.kubeflow.server.access import RefusedError
 from darkroom.kubeflow.server.rest import Rest
+from darkroom.records.artifacts import read_values
+from darkroom.records.push import PushOutcome
 
 _SERVICE: Final = "/ml_metadata.MetadataStoreService"
 _KIND: Final = "application/grpc-web+proto"
@@ -21,23 +23,7 @@ _HEADER: Final = struct.Struct(">BI")
 _TRAILERS: Final = 0x80
 
 
-class Push(NamedTuple):
-    """The properties of Pusher's artifact.
-
-    Attributes:
-        state: `pushed`, `unchanged`, `not_blessed` or `withdrawn`.
-        reason: Why nothing was pushed; may be empty.
-        version: Version that is served now, 0 where there is none.
-        destination: Where it is; may be empty.
-    """
-
-    state: str
-    reason: str
-    version: int
-    destination: str
-
-
-def read_push(rest: Rest, run_id: str) -> Push | None:
+def read_push(rest: Rest, run_id: str) -> PushOutcome | None:
     """Looks up what Pusher said; None where ML Metadata does not know the run.
 
     Args:
@@ -61,28 +47,8 @@ def read_push(rest: Rest, run_id: str) -> Push | None:
         service.GetArtifactsByContextRequest(context_id=context.context.id),
         found,
     )
-    for artifact in found.artifacts:
-        properties = artifact.custom_properties
-        if "push_state" in properties:
-            return Push(
-                properties["push_state"].string_value,
-                _read_text(properties, "reason"),
-                _read_number(properties, "pushed_version"),
-                _read_text(properties, "pushed_destination"),
-            )
-    return None
-
-
-def _read_text(properties: Any, name: str) -> str:
-    return properties[name].string_value if name in properties else ""
-
-
-def _read_number(properties: Any, name: str) -> int:
-    """The launcher writes each number as a double."""
-    if name not in properties:
-        return 0
-    value = properties[name]
-    return int(value.double_value) if value.HasField("double_value") else int(value.int_value)
+    pushes = (PushOutcome.read(read_values(each.custom_properties)) for each in found.artifacts)
+    return next((push for push in pushes if push), None)
 
 
 def _call(rest: Rest, method: str, request: Any, response: Any) -> None:

@@ -6,7 +6,7 @@ from tfx.types import standard_artifacts
 
 from darkroom.components.evaluator.config import EvaluationConfig
 from darkroom.components.evaluator.executor import EvaluationError, Executor, baseline_state
-from darkroom.components.evaluator.results import METRICS_FILE
+from darkroom.records.evaluation import METRICS_FILE
 from darkroom.tests import brightness
 from darkroom.tests.artifacts import make_artifact, make_examples
 

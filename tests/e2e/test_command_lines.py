@@ -29,7 +29,16 @@ def workspace(tmp_path_factory):
 def project(tmp_path_factory):
     """A copy of the project, so that its source can be edited."""
     copy = tmp_path_factory.mktemp("project") / "darkroom"
-    for name in ("components", "recipe", "runner", "serving", "storage", "trainer", "transform"):
+    for name in (
+        "components",
+        "recipe",
+        "records",
+        "runner",
+        "serving",
+        "storage",
+        "trainer",
+        "transform",
+    ):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("__init__.py", "pipeline.py", ".python-version"):
         shutil.copyfile(ROOT / name, copy / name)

@@ -136,7 +136,7 @@ def test_a_failed_run_has_a_report_that_latest_leads_to(run, workspace):
 
 
 def test_before_the_run_it_is_one_line_and_nothing_is_written(workspace, capsys, monkeypatch):
-    monkeypatch.setattr(pipeline, "fingerprint", lambda data: stop())
+    monkeypatch.setattr(pipeline, "check", lambda data: stop())
     recipe = workspace.write_recipe()
     before = sorted(workspace.folder.rglob("*"))
     assert pipeline.main(["--config", str(recipe)]) == 1

@@ -1,42 +1,42 @@
 import fcntl
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from tfx.types import standard_artifacts
 
 from darkroom.components.artifacts import Quarantine, Report
-from darkroom.runner.nodes import NodeResult
+from darkroom.records.counts import ExampleCounts
+from darkroom.records.evaluation import Evaluation, Slice
+from darkroom.records.page import write_page
+from darkroom.records.push import PushOutcome
+from darkroom.records.run import NodeResult
+from darkroom.records.training import EpochRecord, TrainingRecord
 from darkroom.runner.session import RunBusyError, RunError, RunSession, exit_code, open_place
 from darkroom.runner.summary import summarize
 from darkroom.runner.terminal import Terminal
 from darkroom.tests.artifacts import make_artifact
 
 NODES = ["ImageExampleGen", "Evaluator", "Pusher", "RunReport"]
+EVALUATION = Evaluation(
+    Slice("overall", {"accuracy": 0.9, "auc": None}, {"accuracy": 0.8, "auc": 0.7})
+)
 
 
 def node_results(folder, state="pushed"):
     """Results of a run whose nodes all ran."""
     examples = make_artifact(standard_artifacts.Examples, folder / "examples")
-    examples.set_int_custom_property("examples_train", 80)
-    examples.set_int_custom_property("examples_eval", 20)
     quarantine = make_artifact(Quarantine, folder / "quarantine")
-    quarantine.set_int_custom_property("quarantined", 3)
+    ExampleCounts(80, 20, 3).write(examples, quarantine)
     evaluation = make_artifact(standard_artifacts.ModelEvaluation, folder / "evaluation")
     (folder / "evaluation").mkdir()
-    metrics = {
-        "candidate": {"overall": {"accuracy": 0.9, "auc": None}},
-        "baseline": {"overall": {"accuracy": 0.8, "auc": 0.7}},
-    }
-    (folder / "evaluation" / "metrics.json").write_text(json.dumps(metrics))
+    EVALUATION.write(folder / "evaluation")
     pushed = make_artifact(standard_artifacts.PushedModel, folder / "pushed")
-    pushed.set_string_custom_property("push_state", state)
-    pushed.set_int_custom_property("pushed_version", 7)
-    pushed.set_string_custom_property("pushed_destination", "models/7")
-    pushed.set_string_custom_property("reason", "poor [bold]" if state == "not_blessed" else "")
+    reason = "poor [bold]" if state == "not_blessed" else ""
+    PushOutcome(state, 7, "models/7", reason).write(pushed)
     report = make_artifact(Report, folder / "report")
-    (folder / "report").mkdir()
-    (folder / "report" / "index.html").write_text("<p>a page")
+    write_page(folder / "report", "<p>a page")
     outputs = [
         {"examples": [examples], "quarantine": [quarantine]},
         {"evaluation_result": [evaluation]},
@@ -69,12 +69,10 @@ def test_a_summary_of_a_whole_run(tmp_path):
 def test_what_the_training_says_is_in_summary_and_on_the_terminal(tmp_path):
     results = node_results(tmp_path)
     run = make_artifact(standard_artifacts.ModelRun, tmp_path / "run")
-    (tmp_path / "run").mkdir()
-    stops = {"early_stops": ["head stopped early [so]"]}
-    (tmp_path / "run" / "history.json").write_text(json.dumps(stops))
-    metrics = tmp_path / "evaluation" / "metrics.json"
-    said = {**json.loads(metrics.read_text()), "learned_nothing": "the model learned nothing"}
-    metrics.write_text(json.dumps(said))
+    epoch = EpochRecord("head", 1, 1.0, 0.5, 1.0, 0.5, 2.0)
+    TrainingRecord((epoch,), ("head stopped early [so]",)).write(tmp_path / "run")
+    said = replace(EVALUATION, learned_nothing="the model learned nothing")
+    said.write(tmp_path / "evaluation")
     trainer = NodeResult("Trainer", 1.0, "run", "", {"model_run": [run]})
     summary = summarize([*results, trainer], NODES)
     assert summary["notes"] == ["head stopped early [so]", "the model learned nothing"]
@@ -129,7 +127,7 @@ def test_a_session_writes_shows_and_points_to_the_latest(tmp_path):
 def test_a_withdrawn_model_has_a_verdict_with_the_remedy(tmp_path):
     results = node_results(tmp_path, "withdrawn")
     (pushed,) = results[2].outputs["pushed_model"]
-    pushed.set_string_custom_property("reason", "version 9 was")
+    PushOutcome("withdrawn", 7, "models/7", "version 9 was").write(pushed)
     summary = summarize(results, NODES)
     assert (summary["status"], summary["error"]) == ("withdrawn", "version 9 was")
     stream = io.StringIO()

@@ -9,7 +9,17 @@ import pytest
 import darkroom
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("components", "kubeflow", "recipe", "runner", "serving", "storage", "trainer", "transform")
+ROOMS = (
+    "components",
+    "kubeflow",
+    "recipe",
+    "records",
+    "runner",
+    "serving",
+    "storage",
+    "trainer",
+    "transform",
+)
 
 
 def test_the_package_is_this_checkout_from_any_folder(tmp_path):

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("components", "kubeflow", "recipe", "runner", "serving", "storage", "trainer", "transform")
+ROOMS = (
+    "components",
+    "kubeflow",
+    "recipe",
+    "records",
+    "runner",
+    "serving",
+    "storage",
+    "trainer",
+    "transform",
+)
 DATA_SUFFIXES = (".binpb", ".j2", ".h5", ".npz", ".json")
 
 

@@ -1,6 +1,5 @@
-import json
-
-from darkroom.trainer.history import EpochRecord, History
+from darkroom.records.training import EpochRecord
+from darkroom.trainer.history import EarlyStop, History
 
 
 def record(epoch: int, val_loss: float) -> EpochRecord:
@@ -17,11 +16,11 @@ def test_epoch_that_diverged_is_not_the_best():
     assert history.best.epoch == 2
 
 
-def test_content_of_the_file():
-    history = History([record(1, 0.3)], seconds=2.34567)
-    content = json.loads(json.dumps(history.to_dict({"seed": 1})))
-    assert content["epochs"] == [content["best"]]
-    assert set(content["best"]) == {
-        "phase", "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds",
-    }  # fmt: skip
-    assert (content["seconds"], content["config"]) == (2.346, {"seed": 1})
+def test_the_record_has_a_sentence_with_the_epoch_kept_in_the_end():
+    history = History([record(1, 0.3), record(2, 0.2)], [EarlyStop("head", 1, 5, 2)], 2.5)
+    found = history.to_record({"seed": 1})
+    assert (found.epochs, found.best) == (tuple(history.epochs), history.best)
+    (stop,) = found.early_stops
+    assert stop.startswith("head stopped early after epoch 1 of 5: ")
+    assert stop.endswith("weights of epoch 2 in all kept")
+    assert (found.seconds, found.config) == (2.5, {"seed": 1})

@@ -1,17 +1,17 @@
 import importlib
-import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from darkroom.records.training import TrainingRecord
 from darkroom.tests.images import encode
 from darkroom.tests.trainer.test_input import write_examples
 from darkroom.tests.transform_graphs import build_transform_output
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.errors import InputError, TrainerError
-from darkroom.trainer.run import HISTORY_FILE, run_fn
+from darkroom.trainer.run import run_fn
 from darkroom.transform.config import TransformConfig
 
 SIZE = 32
@@ -76,11 +76,11 @@ def test_exported_model_names_unseen_images(trained):
 
 def test_history_is_written(trained):
     folder, _ = trained
-    history = json.loads((folder / "model_run" / HISTORY_FILE).read_text())
-    assert [record["epoch"] for record in history["epochs"]] == [1, 2, 3]
-    assert history["best"]["val_accuracy"] == 1.0
-    assert history["seconds"] > 0
-    assert TrainerConfig(**history["config"]) == CONFIG
+    history = TrainingRecord.read(folder / "model_run")
+    assert [record.epoch for record in history.epochs] == [1, 2, 3]
+    assert history.best.val_accuracy == 1.0
+    assert history.seconds > 0
+    assert TrainerConfig(**history.config) == CONFIG
 
 
 def changed(fn_args: SimpleNamespace, **fields) -> SimpleNamespace:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from darkroom.trainer.history import EarlyStop, EpochRecord, History, Phase
+from darkroom.records.training import EpochRecord, Phase
+from darkroom.trainer.history import EarlyStop, History
 
 PROGRESS = logging.getLogger("darkroom.progress")
 """Lines for the user, one an epoch, and one where there are fewer than planned."""

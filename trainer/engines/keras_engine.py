@@ -9,12 +9,13 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from darkroom.records.training import Phase
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.distribution import STALL_SECONDS, Cluster, Watchdog
 from darkroom.trainer.engines import replicated
 from darkroom.trainer.engines.callbacks import CosineDecay, EpochLog, KeepBest, StopLog
 from darkroom.trainer.errors import TrainerError
-from darkroom.trainer.history import History, Phase
+from darkroom.trainer.history import History
 from darkroom.trainer.model import BACKBONE
 
 

@@ -7,20 +7,17 @@ import numpy as np
 
 from darkroom.components.run_report.data import (
     Anomaly,
-    ConfusionMatrix,
     Data,
-    Epoch,
-    Evaluation,
-    History,
     Mistake,
     Mistakes,
     Quarantine,
     RejectedRow,
     ReportData,
-    Slice,
     Verdict,
 )
 from darkroom.components.run_report.pictures import make_thumbnail
+from darkroom.records.evaluation import ConfusionMatrix, Evaluation, Slice
+from darkroom.records.training import EpochRecord, TrainingRecord
 from darkroom.tests.images import encode, pixels
 
 DIGITS = tuple(str(digit) for digit in range(10))
@@ -57,11 +54,13 @@ def _slice(name: str, count: int, accuracy: float) -> Slice:
     return Slice(name, candidate, baseline)
 
 
-def history_of(head: int = 4, fine_tuning: int = 10) -> History:
+def history_of(head: int = 4, fine_tuning: int = 10) -> TrainingRecord:
     """Two phases of smooth learning."""
     epochs = [
-        Epoch(
+        EpochRecord(
             phase="head" if number < head else "fine_tune",
+            epoch=number + 1,
+            seconds=3.0,
             loss=2.2 * 0.75**number + 0.05,
             val_loss=2.0 * 0.72**number + 0.07,
             accuracy=1 - 0.8 * 0.72**number,
@@ -69,7 +68,7 @@ def history_of(head: int = 4, fine_tuning: int = 10) -> History:
         )
         for number in range(head + fine_tuning)
     ]
-    return History(tuple(epochs), best=max(1, head + fine_tuning - 2), seconds=41.3)
+    return TrainingRecord(tuple(epochs), seconds=41.3)
 
 
 def mistakes_of(number: int = 7) -> Mistakes:

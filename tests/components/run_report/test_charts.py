@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -13,7 +14,7 @@ from darkroom.components.run_report.charts import (
     draw_charts,
     nice_ticks,
 )
-from darkroom.components.run_report.data import Epoch, History
+from darkroom.records.training import EpochRecord, TrainingRecord
 from darkroom.tests.components.run_report.pages import history_of
 
 FINITE = st.floats(-1e6, 1e6)
@@ -54,22 +55,31 @@ def test_a_chart_has_both_curves_and_the_phases_side_by_side():
     assert head.right == fine_tuning.left == LEFT + (fine_tuning.right - LEFT) / 4
 
 
+def of_losses(*losses):
+    """A training of which only the training loss is known."""
+    return TrainingRecord(
+        tuple(
+            EpochRecord("head", number, loss, math.nan, math.nan, math.nan, 1.0)
+            for number, loss in enumerate(losses, start=1)
+        )
+    )
+
+
 def test_higher_values_are_drawn_higher():
-    (chart,) = draw_charts(History((Epoch("head", loss=1.0), Epoch("head", loss=3.0))))
+    (chart,) = draw_charts(of_losses(1.0, 3.0))
     (_, low), (_, high) = chart.curves[0].dots
     assert high < low
     assert chart.y_ticks[0].at > chart.y_ticks[-1].at
 
 
-def test_values_that_are_missing_or_not_finite_break_the_line():
-    losses = [1.0, 0.9, math.nan, 0.7, None, math.inf, 0.5]
-    (chart,) = draw_charts(History(tuple(Epoch("head", loss=loss) for loss in losses)))
+def test_values_that_are_not_finite_break_the_line():
+    (chart,) = draw_charts(of_losses(1.0, 0.9, math.nan, 0.7, math.inf, math.inf, 0.5))
     assert [len(points.split()) for points in chart.curves[0].lines] == [2, 1, 1]
 
 
 def test_no_history_draws_nothing():
-    assert draw_charts(History()) == []
-    assert draw_charts(History((Epoch("head", loss=math.nan),))) == []
+    assert draw_charts(TrainingRecord(())) == []
+    assert draw_charts(of_losses(math.nan)) == []
 
 
 @pytest.mark.parametrize("count", [1, 2, 8, 9, 17, 100, 1000])
@@ -83,7 +93,7 @@ def test_every_epoch_fits_and_few_are_numbered(count):
 
 
 def test_the_kept_epoch_is_marked():
-    history = history_of()
+    epochs = history_of().epochs
+    history = TrainingRecord((*epochs[:-1], replace(epochs[-1], val_loss=9.0)))
     chart, _ = draw_charts(history)
-    assert chart.best == chart.curves[0].dots[history.best - 1][0]
-    assert draw_charts(History(history.epochs))[0].best is None
+    assert chart.best == chart.curves[0].dots[history.best.epoch - 1][0]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from darkroom.components.run_report.confusion import LARGEST_TABLE, most_confused, view_confusion
-from darkroom.components.run_report.data import ConfusionMatrix
+from darkroom.records.evaluation import ConfusionMatrix
 from darkroom.tests.components.run_report.pages import confusion_of
 
 

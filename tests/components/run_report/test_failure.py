@@ -6,10 +6,9 @@ from types import SimpleNamespace
 from tfx.types import standard_artifacts
 
 from darkroom.components.artifacts import Quarantine
-from darkroom.components.run_report.failure import INPUTS, clean, render_failure
+from darkroom.components.run_report.failure import clean, find_inputs, render_failure
 from darkroom.pipeline import InputState, create_pipeline
-from darkroom.runner.failure import FailedRun
-from darkroom.runner.nodes import NodeResult
+from darkroom.records.run import FailedRun, NodeResult
 from darkroom.tests.components.run_report.pages import Page
 from darkroom.tests.components.run_report.test_run_report import artifact
 from darkroom.tests.workspace import Workspace
@@ -84,6 +83,12 @@ def test_lines_are_as_one_would_read_them():
     assert clean(lines) == ("red", "2/9", "ab\tc")
 
 
+def made(node, key):
+    one = node.outputs[key].type()
+    one.producer_component, one.name = node.id, key
+    return [one]
+
+
 def test_it_reads_what_run_report_would(tmp_path):
     recipe = Workspace(tmp_path, per_class=2).recipe()
     nodes = create_pipeline(recipe, InputState(), str(tmp_path)).components
@@ -93,4 +98,9 @@ def test_it_reads_what_run_report_would(tmp_path):
         for key, channel in report.inputs.items()
     }
     assert wired.pop("model") == ("Trainer", "model")
-    assert wired == INPUTS
+    results = [
+        NodeResult(node.id, 1.0, "run", outputs={key: made(node, key) for key in node.outputs})
+        for node in nodes
+    ]
+    found = find_inputs(failed_run(results))
+    assert {key: (one.producer_component, one.name) for key, (one,) in found.items()} == wired

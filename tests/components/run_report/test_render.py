@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -6,19 +7,17 @@ from hypothesis import strategies as st
 
 from darkroom.components.run_report.data import (
     Anomaly,
-    ConfusionMatrix,
     Data,
-    Evaluation,
-    History,
     Mistake,
     Mistakes,
     Quarantine,
     RejectedRow,
     ReportData,
-    Slice,
     Verdict,
 )
 from darkroom.components.run_report.render import MOST_SLICES, render
+from darkroom.records.evaluation import ConfusionMatrix, Evaluation, Slice
+from darkroom.records.training import Phase, TrainingRecord
 from darkroom.tests.components.run_report.pages import (
     BARE,
     WHOLE,
@@ -56,7 +55,8 @@ def everywhere(text: str) -> ReportData:
             baseline_state=text,
         ),
         history=replace(
-            history_of(1, 1), epochs=tuple(replace(e, phase=text) for e in history_of(1, 1).epochs)
+            history_of(1, 1),
+            epochs=tuple(replace(e, phase=cast(Phase, text)) for e in history_of(1, 1).epochs),
         ),
         mistakes=Mistakes(1, 1, 0, (Mistake(text, text, text, 0.5),)),
         recipe=text,
@@ -161,7 +161,7 @@ def test_problems_are_shown():
 
 
 def test_a_history_without_values_is_no_chart():
-    page = Page(render(replace(WHOLE, history=History())))
+    page = Page(render(replace(WHOLE, history=TrainingRecord(()))))
     assert "svg" not in page.tags
 
 

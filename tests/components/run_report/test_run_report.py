@@ -13,9 +13,10 @@ from tfx.types.channel import Channel
 from darkroom.components.artifacts import Quarantine, Report
 from darkroom.components.run_report.component import RunReport
 from darkroom.components.run_report.executor import Executor, collect, read_verdict
+from darkroom.records.training import EpochRecord, TrainingRecord
 from darkroom.tests.components.run_report.pages import Page
-from darkroom.tests.components.run_report.test_loading import METRICS
 from darkroom.tests.images import encode, pixels
+from darkroom.tests.records.test_evaluation import METRICS
 from darkroom.transform import features
 
 
@@ -111,12 +112,11 @@ def test_collect_reads_counts_and_leaves_out_what_is_not_there(inputs):
 
 def test_facts_of_the_training(inputs, tmp_path):
     run = artifact(standard_artifacts.ModelRun, tmp_path)
-    epoch = {"phase": "head", "loss": 1.0, "accuracy": 0.5, "val_loss": 1.0, "val_accuracy": 0.5}
-    history = {"epochs": [epoch, epoch], "best": {"epoch": 2}, "seconds": 61.0}
-    (tmp_path / "history.json").write_text(json.dumps(history))
+    epochs = tuple(EpochRecord("head", n, 1.0, 0.5, 1.0 / n, 0.5, 30.5) for n in (1, 2))
+    TrainingRecord(epochs, seconds=61.0).write(tmp_path)
     data = collect({**inputs, "model_run": run}, "digits", "{}")
     assert ("Training", "2 epochs in 1 min 1 s") in data.facts
-    assert data.history.best == 2
+    assert data.history.best.epoch == 2
 
 
 def test_a_state_from_the_future_is_no_verdict(inputs, tmp_path):

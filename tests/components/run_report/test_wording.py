@@ -3,7 +3,8 @@ import math
 import pytest
 
 from darkroom.components.run_report import wording
-from darkroom.components.run_report.data import Evaluation, Failure, Slice, Verdict
+from darkroom.components.run_report.data import Verdict
+from darkroom.records.evaluation import Evaluation, Failure, Slice
 
 
 @pytest.mark.parametrize(

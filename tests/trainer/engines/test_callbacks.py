@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from darkroom.records.training import EpochRecord, Phase
 from darkroom.trainer.engines.callbacks import (
     CosineDecay,
     EpochLog,
@@ -9,7 +10,7 @@ from darkroom.trainer.engines.callbacks import (
     StopLog,
     format_epoch,
 )
-from darkroom.trainer.history import EpochRecord, History, Phase
+from darkroom.trainer.history import History
 
 
 class WithModel:
@@ -117,13 +118,13 @@ def test_early_stop_is_told_and_recorded_in_one_line(caplog):
         "weights of epoch 5 in all kept"
     )
     assert [record.message for record in caplog.records] == [line]
-    assert history.to_dict({})["early_stops"] == [line]
+    assert history.to_record({}).early_stops == (line,)
 
 
 @pytest.mark.parametrize(("ran", "patience"), [(10, 5), (4, None)])
 def test_fit_that_was_not_ended_early_is_not_told(caplog, ran, patience):
     with caplog.at_level("INFO", logger="darkroom.progress"):
-        assert played_log(ran, 10, patience).to_dict({})["early_stops"] == []
+        assert played_log(ran, 10, patience).to_record({}).early_stops == ()
     assert not caplog.records
 
 

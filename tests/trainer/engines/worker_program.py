@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def main(folder: Path, settings: dict[str, Any]) -> None:
         replicas=Replicas(strategy, cluster, settings["stall_seconds"]) if strategy else None,
     )
     np.savez(folder / f"weights-{cluster.number}.npz", *model.get_weights())
-    (folder / f"history-{cluster.number}.json").write_text(json.dumps(history.to_dict({})))
+    record = asdict(history.to_record({}))
+    (folder / f"history-{cluster.number}.json").write_text(json.dumps(record))
 
 
 def _announced(batches: tf.data.Dataset, folder: Path) -> tf.data.Dataset:

@@ -1,4 +1,4 @@
-"""What is known of a node once it has run."""
+"""What is known of a run, and of each node that has run."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -28,3 +28,24 @@ class NodeResult:
     error: str = ""
     outputs: dict[str, "list[Artifact]"] = field(default_factory=dict)
     trace: str = ""
+
+
+@dataclass(frozen=True)
+class FailedRun:
+    """A run that failed or was interrupted.
+
+    Attributes:
+        run_id: Name of the run's folder.
+        error: What stopped it, in one line.
+        results: The nodes that ran, in order.
+        expected: Ids of all nodes of the DAG; empty where it was not built.
+        trace: Where the error came from; may be empty.
+        log: The log's last lines.
+    """
+
+    run_id: str
+    error: str
+    results: tuple[NodeResult, ...]
+    expected: tuple[str, ...]
+    trace: str
+    log: tuple[str, ...]
