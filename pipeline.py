@@ -10,12 +10,11 @@ Exit codes: 0 pushed or unchanged, 1 failed, 2 bad configuration or data locatio
 import argparse
 import functools
 import json
-import logging
 import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,25 +22,17 @@ from darkroom.components.cache_key import complete_key
 from darkroom.components.errors import ComponentError
 from darkroom.components.image_example_gen.check import check
 from darkroom.components.nodes import NODES, STATES
+from darkroom.components.run_report.failure import render_failure
 from darkroom.components.source import SourceTree
 from darkroom.recipe import ConfigError, Recipe, load_recipe
-from darkroom.records.run import FailedRun
-from darkroom.runner.disk import Disk, explain_full_disk
-from darkroom.runner.failure import FailurePage
+from darkroom.runner.disk import Disk
 from darkroom.runner.interpreter import importing, leave
-from darkroom.runner.interruption import interruptible, is_interrupted
+from darkroom.runner.interruption import interruptible
 from darkroom.runner.output import logged_to
-from darkroom.runner.session import (
-    RunError,
-    RunPlace,
-    RunSession,
-    captured,
-    discard_log,
-    exit_code,
-    open_place,
-)
+from darkroom.runner.run import LocalRun, run_locally
+from darkroom.runner.session import RunError, exit_code
 from darkroom.runner.terminal import Terminal
-from darkroom.storage.errors import StorageError, first_line
+from darkroom.storage.errors import StorageError
 from darkroom.storage.object_store import is_uri
 from darkroom.trainer.errors import WeightsError
 from darkroom.trainer.weights_check import check_weights
@@ -50,8 +41,6 @@ if TYPE_CHECKING:
     from tfx.dsl.components.base.base_node import BaseNode
     from tfx.orchestration.pipeline import Pipeline
     from tfx.types.channel import BaseChannel
-
-    from darkroom.runner.local import Explain
 
 CONFIG_VARIABLE = "DARKROOM_CONFIG"
 DEFAULT_CONFIG = Path(__file__).resolve().parent / "configs" / "digits.yaml"
@@ -247,61 +236,25 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
     _check_weights(recipe)
     state = InputState(**{state.name: state.read_now(recipe) for state in STATES})
     home = recipe.runs_folder.resolve() / recipe.name
-    explain = functools.partial(explain_full_disk, disks=_disks(recipe, home))
-    try:
-        with open_place(home) as place:
-            with captured(place, verbose) as terminal:
-                session = _open_session(recipe, config_path, place, terminal)
-                session.started(overview.rows, len(overview.images_by_label))
-                summary = _run_session(recipe, state, place, session, explain)
-            if summary is None:
-                discard_log(place)
-            return summary
-    except OSError as error:
-        # Not even the summary could be written.
-        raise RunError(explain(error) or f"{type(error).__name__}: {error}") from error
-
-
-def _open_session(
-    recipe: Recipe, config_path: str, place: RunPlace, terminal: Terminal
-) -> RunSession:
     facts: dict[str, Any] = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
-    return RunSession(place, terminal, facts, failure_page(facts["recipe"]))
-
-
-def _run_session(
-    recipe: Recipe, state: InputState, place: RunPlace, session: RunSession, explain: "Explain"
-) -> dict[str, Any] | None:
-    try:
-        ran = _run_nodes(recipe, state, place, session, explain)
-    except (Exception, KeyboardInterrupt) as error:
-        # Some libraries take an interrupt of their import for an error.
-        if isinstance(error, KeyboardInterrupt) or is_interrupted():
-            return session.finish("interrupted; the next run goes on from the nodes that ended")
-        logging.exception("the run stopped outside of any node")
-        reason = explain(error) or first_line(f"{type(error).__name__}: {error}")
-        return session.finish(reason, traceback.format_exc())
-    return session.finish() if ran else None
-
-
-def failure_page(recipe: Mapping[str, Any]) -> FailurePage:
-    """What makes the report of a run that does not get as far as RunReport.
-
-    Args:
-        recipe: The recipe's content, as the summary has it.
-    """
-
-    def make(failed: FailedRun) -> str:
-        # Imports TFX, which is here already where a node has run.
-        from darkroom.components.run_report.failure import render_failure
-
-        return render_failure(failed, recipe["name"], json.dumps(recipe))
-
-    return make
+    local_run = LocalRun(
+        home=home,
+        build=lambda place: create_pipeline(
+            recipe, state, str(place.artifacts), str(place.metadata)
+        ),
+        uncached=[name for name, node in NODES.items() if not node.is_cached],
+        disks=_disks(recipe, home),
+        facts=facts,
+        failure_page=functools.partial(
+            render_failure, pipeline=recipe.name, recipe=json.dumps(facts["recipe"])
+        ),
+        rows=overview.rows,
+        classes=len(overview.images_by_label),
+    )
+    return run_locally(local_run, verbose)
 
 
 def _disks(recipe: Recipe, home: Path) -> tuple[Disk, ...]:
-    """Where a run writes; of those on one disk, the first is named."""
     larger = "to a folder on a larger disk"
     disks = [Disk("runs_folder", home, f"set runs_folder {larger}")]
     if not is_uri(recipe.push.destination):
@@ -320,26 +273,6 @@ def _check_weights(recipe: Recipe) -> None:
             )
     except WeightsError as error:
         raise ConfigError(str(error)) from error
-
-
-def _run_nodes(
-    recipe: Recipe, state: InputState, place: RunPlace, session: RunSession, explain: "Explain"
-) -> bool:
-    """Whether anything ran: the `tfx pipeline` commands stub the runner out."""
-    with importing():
-        from absl import logging as absl_logging
-
-        from darkroom.runner.local import ProgressRunner
-
-    # Without it TFX's lines in the log have no time.
-    absl_logging.use_absl_handler()
-    with importing():
-        pipeline = create_pipeline(recipe, state, str(place.artifacts), str(place.metadata))
-    session.expect([node.id for node in pipeline.components])
-    uncached = [name for name, node in NODES.items() if not node.is_cached]
-    runner = ProgressRunner(place.run_id, uncached, session.node_ended, explain)
-    runner.run(pipeline)
-    return runner.ran
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ read, what the steps themselves print goes to a log file each.
 """
 
 import contextlib
+import functools
 import io
 import json
 import re
@@ -21,9 +22,9 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from darkroom.components.nodes import NODES
+from darkroom.components.run_report.failure import render_failure
 from darkroom.kubeflow.executor_input import restore_artifacts
 from darkroom.kubeflow.local import STEP_LABEL
-from darkroom.pipeline import failure_page
 from darkroom.recipe import parse_recipe
 from darkroom.records.run import NodeResult
 from darkroom.runner.interpreter import leave
@@ -146,7 +147,8 @@ def drive(settings: Mapping[str, Any]) -> int:
     """Runs the pipeline and returns the exit code."""
     place = RunPlace(Path(settings["home"]), settings["run_id"])
     terminal = Terminal(sys.stdout)
-    page = failure_page(settings["facts"]["recipe"])
+    recipe = settings["facts"]["recipe"]
+    page = functools.partial(render_failure, pipeline=recipe["name"], recipe=json.dumps(recipe))
     session = RunSession(place, terminal, settings["facts"], page)
     session.started(settings["rows"], settings["classes"])
     try:
