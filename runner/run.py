@@ -19,6 +19,7 @@ from darkroom.runner.session import (
     discard_log,
     open_place,
 )
+from darkroom.storage.errors import first_line
 
 if TYPE_CHECKING:
     from tfx.orchestration.pipeline import Pipeline
@@ -88,7 +89,7 @@ def _run_session(run: LocalRun, place: RunPlace, session: RunSession) -> dict[st
         if isinstance(error, KeyboardInterrupt) or is_interrupted():
             return session.finish("interrupted; the next run goes on from the nodes that ended")
         logging.exception("the run stopped outside of any node")
-        reason = run.explain(error) or f"{type(error).__name__}: {error}".splitlines()[0]
+        reason = run.explain(error) or first_line(f"{type(error).__name__}: {error}")
         return session.finish(reason, traceback.format_exc())
     return session.finish() if ran else None
 
