@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 METRICS_FILE: Final = "metrics.json"
+EXAMPLE_COUNT: Final = "example_count"
+"""Among the metrics of a slice: how many examples it has."""
 Metrics = Mapping[str, float | None]
-"""Metric, or `example_count`, to value; None for one that cannot be computed."""
+"""Metric to value; None for one that cannot be computed."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from darkroom.records.evaluation import EXAMPLE_COUNT
 from darkroom.records.run import NodeResult
 
 _VERDICTS = {
@@ -86,7 +87,7 @@ def _metrics_table(metrics: Mapping[str, Any], baseline: Mapping[str, Any] | Non
     for column in ("metric", "candidate", "baseline", "change"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for name, value in sorted(metrics.items()):
-        if name == "example_count" or value is None:
+        if name == EXAMPLE_COUNT or value is None:
             continue
         before = (baseline or {}).get(name)
         compared = ("-", "-") if before is None else (f"{before:.4f}", f"{value - before:+.4f}")

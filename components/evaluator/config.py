@@ -1,19 +1,17 @@
 """The recipe's `evaluation` section."""
 
 import math
-from collections.abc import Mapping
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-Metric = Literal["accuracy", "auc", "loss"]
-RANGES: Final[Mapping[Metric, tuple[float, float]]] = {
-    "accuracy": (0.0, 1.0),
-    "auc": (0.0, 1.0),
-    "loss": (0.0, math.inf),
-}
-"""The least and the greatest value that a metric can have."""
+from darkroom.components.evaluator.metrics import METRICS, Metric
+
+if TYPE_CHECKING:
+    MetricName = str
+else:
+    MetricName = Literal[tuple(METRICS)]
 
 
 class Threshold(BaseModel):
@@ -53,16 +51,16 @@ class EvaluationConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    thresholds: dict[Metric, Threshold]
+    thresholds: dict[MetricName, Threshold]
     slices: tuple[str, ...] = ("label",)
 
     @field_validator("thresholds")
     @classmethod
-    def _are_given(cls, value: dict[Metric, Threshold]) -> dict[Metric, Threshold]:
+    def _are_given(cls, value: dict[MetricName, Threshold]) -> dict[MetricName, Threshold]:
         if not value:
             raise ValueError("a gate needs at least one bound, such as {accuracy: {min: 0.9}}")
-        for metric, threshold in value.items():
-            _check_range(metric, threshold)
+        for name, threshold in value.items():
+            _check_range(METRICS[name], threshold)
         return value
 
     def binds(self, compared: bool) -> bool:
@@ -73,19 +71,18 @@ class EvaluationConfig(BaseModel):
 
 def _check_range(metric: Metric, threshold: Threshold) -> None:
     """Refuses a bound outside of what the metric, or its change, can be."""
-    least, most = RANGES[metric]
-    span = most - least
+    span = metric.most - metric.least
     for name, bound in threshold:
-        low, high = (-span, span) if name == "min_improvement" else (least, most)
+        low, high = (-span, span) if name == "min_improvement" else (metric.least, metric.most)
         if bound is not None and not low <= bound <= high:
             raise PydanticCustomError(
                 "value_error",
                 "{bound} does not do: {metric} {remedy}",
                 {
                     "bound": f"{bound:g}",
-                    "metric": metric,
+                    "metric": metric.name,
                     "remedy": _remedy(bound, low, high),
-                    "below": (metric, name),
+                    "below": (metric.name, name),
                 },
             )
 

@@ -5,7 +5,8 @@ import json
 from tensorflow_model_analysis import constants as tfma_constants
 from tensorflow_model_analysis.proto import config_pb2
 
-from darkroom.components.evaluator.config import EvaluationConfig, Metric, Threshold
+from darkroom.components.evaluator.config import EvaluationConfig, Threshold
+from darkroom.components.evaluator.metrics import METRICS, Metric
 from darkroom.transform import features
 
 CANDIDATE = "candidate"
@@ -13,16 +14,8 @@ BASELINE = "baseline"
 SIGNATURE = "serve_examples"
 LABELS_SIGNATURE = "transform_features"
 PREDICTIONS = "probabilities"
-METRIC_CLASSES: dict[Metric, str] = {
-    "accuracy": "SparseCategoricalAccuracy",
-    "loss": "SparseCategoricalCrossentropy",
-    "auc": "AUC",
-}
-SMALLER_IS_BETTER: frozenset[Metric] = frozenset({"loss"})
-AUC_THRESHOLDS = 1000
-"""A tenth of TFMA's default, which takes seconds a slice; AUC changes in the fourth digit."""
-MAX_CLASSES_FOR_AUC = 1000
-"""One-against-rest AUC keeps a histogram a class; beyond this it costs more than it tells."""
+MAX_CLASSES_AGAINST_REST = 1000
+"""One against the rest keeps a histogram a class; beyond this it costs more than it tells."""
 
 
 def build_eval_config(config: EvaluationConfig, classes: int) -> config_pb2.EvalConfig:
@@ -30,7 +23,7 @@ def build_eval_config(config: EvaluationConfig, classes: int) -> config_pb2.Eval
 
     Args:
         config: The recipe's section.
-        classes: Number of classes, for the macro average over one-against-rest AUCs.
+        classes: Number of classes, for the macro average of each against the rest.
 
     Returns:
         An EvalConfig with the models `candidate` and `baseline`.
@@ -59,35 +52,36 @@ def _model_spec(name: str, is_baseline: bool = False) -> config_pb2.ModelSpec:
 
 
 def _metrics_specs(config: EvaluationConfig, classes: int) -> list[config_pb2.MetricsSpec]:
-    plain: tuple[Metric, ...] = ("accuracy", "loss")
+    bounds = config.thresholds
+    plain = [_metric(m, bounds.get(m.name)) for m in METRICS.values() if not m.one_against_rest]
+    ranked = [_metric(m, bounds.get(m.name)) for m in METRICS.values() if m.one_against_rest]
     specs = [
         config_pb2.MetricsSpec(
             metrics=[
-                *(_metric(name, config.thresholds.get(name)) for name in plain),
+                *plain,
                 config_pb2.MetricConfig(class_name="ExampleCount"),
                 config_pb2.MetricConfig(class_name="MultiClassConfusionMatrixPlot"),
             ]
         )
     ]
-    if classes <= MAX_CLASSES_FOR_AUC:
+    if classes <= MAX_CLASSES_AGAINST_REST:
         every_class = config_pb2.AggregationOptions(
             macro_average=True, class_weights=dict.fromkeys(range(classes), 1.0)
         )
-        metric = _metric("auc", config.thresholds.get("auc"), num_thresholds=AUC_THRESHOLDS)
-        specs.append(config_pb2.MetricsSpec(metrics=[metric], aggregate=every_class))
+        specs.append(config_pb2.MetricsSpec(metrics=ranked, aggregate=every_class))
     return specs
 
 
-def _metric(name: Metric, threshold: Threshold | None, **settings: int) -> config_pb2.MetricConfig:
-    metric = config_pb2.MetricConfig(
-        class_name=METRIC_CLASSES[name], config=json.dumps({"name": name, **settings})
+def _metric(metric: Metric, threshold: Threshold | None) -> config_pb2.MetricConfig:
+    config = config_pb2.MetricConfig(
+        class_name=metric.class_name, config=json.dumps({"name": metric.name, **metric.settings})
     )
     if threshold:
         # A plain `threshold` would bound every slice as well.
-        bound = metric.per_slice_thresholds.add()
+        bound = config.per_slice_thresholds.add()
         bound.slicing_specs.add()
-        bound.threshold.CopyFrom(_threshold(threshold, name in SMALLER_IS_BETTER))
-    return metric
+        bound.threshold.CopyFrom(_threshold(threshold, metric.smaller_is_better))
+    return config
 
 
 def _threshold(threshold: Threshold, smaller_is_better: bool) -> config_pb2.MetricThreshold:

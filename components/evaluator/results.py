@@ -6,12 +6,19 @@ from typing import Any
 
 import tensorflow_model_analysis as tfma
 
-from darkroom.components.evaluator.eval_config import BASELINE, CANDIDATE, METRIC_CLASSES
+from darkroom.components.evaluator.eval_config import BASELINE, CANDIDATE
 from darkroom.components.evaluator.ignorance import describe_ignorance
-from darkroom.records.evaluation import ConfusionMatrix, Evaluation, Failure, Metrics, Slice
+from darkroom.components.evaluator.metrics import METRICS, find_metric
+from darkroom.records.evaluation import (
+    EXAMPLE_COUNT,
+    ConfusionMatrix,
+    Evaluation,
+    Failure,
+    Metrics,
+    Slice,
+)
 from darkroom.transform import features
 
-METRICS = (*METRIC_CLASSES, "example_count")
 _OVERALL = "overall"
 
 
@@ -57,8 +64,8 @@ def _metrics(result: tfma.EvalResult) -> dict[str, Metrics]:
     for key, by_output in result.slicing_metrics:
         metrics = _plain(by_output)
         if any(column == features.LABEL for column, _ in key):
-            # Within one class there is nothing to rank it against.
-            metrics.pop("auc", None)
+            # Within one class there is no rest.
+            metrics = {n: v for n, v in metrics.items() if not find_metric(n).one_against_rest}
         found[",".join(f"{column}:{value}" for column, value in key) or _OVERALL] = metrics
     return found
 
@@ -78,7 +85,9 @@ def _plain(by_output: Mapping[str, Any]) -> dict[str, float | None]:
 
 def _metric_name(key: str) -> str | None:
     """The metric of a TFMA key: an average over classes has its settings in front of the name."""
-    return next((name for name in METRICS if key == name or key.endswith(f"_{name}")), None)
+    names = (*METRICS, EXAMPLE_COUNT)
+    found = [name for name in names if key == name or key.endswith(f"_{name}")]
+    return max(found, key=len, default=None)
 
 
 def _confusion(result: tfma.EvalResult, classes: int) -> list[list[int]]:

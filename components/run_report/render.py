@@ -6,11 +6,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from darkroom.components.evaluator.metrics import METRICS, find_metric
 from darkroom.components.run_report import wording
 from darkroom.components.run_report.charts import draw_charts
 from darkroom.components.run_report.confusion import view_confusion
 from darkroom.components.run_report.data import ReportData
-from darkroom.records.evaluation import Evaluation, Slice
+from darkroom.records.evaluation import EXAMPLE_COUNT, Evaluation, Slice
 
 MOST_SLICES = 200
 """A slice a class can be thousands; the page shows the ones with the weakest accuracy."""
@@ -54,21 +55,22 @@ def _environment() -> Environment:
             "format_difference",
             "format_metric",
             "format_seconds",
+            "format_share",
             "judge",
             "name_slice",
         )
     }
     environment.globals.update(functions, REASONS=wording.REASONS)
     environment.filters["capitalize_first"] = _capitalize_first
-    environment.globals.update(difference=_difference, share=_share)
+    environment.globals.update(difference=_difference, find_metric=find_metric, share=_share)
     return environment
 
 
 def _metric_names(evaluation: Evaluation) -> list[str]:
     """Measured metrics, the count of examples apart."""
-    order = ["accuracy", "auc", "loss"]
-    names = [name for name in evaluation.overall.candidate if name != "example_count"]
-    return sorted(names, key=lambda name: (order.index(name) if name in order else 99, name))
+    order = {name: place for place, name in enumerate(METRICS)}
+    names = [name for name in evaluation.overall.candidate if name != EXAMPLE_COUNT]
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
 
 def _tables(

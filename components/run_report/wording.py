@@ -3,11 +3,10 @@
 import math
 from typing import Final
 
+from darkroom.components.evaluator.metrics import find_metric
 from darkroom.components.run_report.data import State, Verdict
 from darkroom.records.evaluation import Evaluation, Failure
 
-SMALLER_IS_BETTER: Final = frozenset({"loss"})
-AS_PERCENT: Final = frozenset({"accuracy"})
 MISSING: Final = "–"
 PRINTED_AS_ZERO: Final = 5e-5
 
@@ -82,9 +81,16 @@ def name_slice(name: str) -> str:
 
 def format_metric(name: str, value: float | None) -> str:
     """A metric for a table cell."""
+    if find_metric(name).is_share:
+        return format_share(value)
+    return MISSING if value is None or not math.isfinite(value) else f"{value:.4f}"
+
+
+def format_share(value: float | None) -> str:
+    """0.9806 as `98.06 %`."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return f"{value:.2%}".replace("%", " %") if name in AS_PERCENT else f"{value:.4f}"
+    return f"{value:.2%}".replace("%", " %")
 
 
 def format_difference(name: str, difference: float | None) -> str:
@@ -93,7 +99,7 @@ def format_difference(name: str, difference: float | None) -> str:
         return MISSING
     if abs(difference) < PRINTED_AS_ZERO:
         return "±0"
-    text = f"{difference * 100:+.2f} pp" if name in AS_PERCENT else f"{difference:+.4f}"
+    text = f"{difference * 100:+.2f} pp" if find_metric(name).is_share else f"{difference:+.4f}"
     return text.replace("-", "−")
 
 
@@ -112,4 +118,4 @@ def judge(name: str, difference: float | None) -> str:
     """`better`, `worse` or `same`; differences that would print as zero are `same`."""
     if difference is None or not math.isfinite(difference) or abs(difference) < PRINTED_AS_ZERO:
         return "same"
-    return "better" if (difference < 0) == (name in SMALLER_IS_BETTER) else "worse"
+    return "better" if (difference < 0) == find_metric(name).smaller_is_better else "worse"

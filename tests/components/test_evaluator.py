@@ -6,7 +6,8 @@ from tfx.types import standard_artifacts
 
 from darkroom.components.evaluator.config import EvaluationConfig
 from darkroom.components.evaluator.executor import EvaluationError, Executor, baseline_state
-from darkroom.records.evaluation import METRICS_FILE
+from darkroom.components.evaluator.metrics import METRICS
+from darkroom.records.evaluation import EXAMPLE_COUNT, METRICS_FILE
 from darkroom.tests import brightness
 from darkroom.tests.artifacts import make_artifact, make_examples
 
@@ -72,12 +73,14 @@ def test_without_a_baseline_only_absolute_bounds_count(evaluate):
     assert results["gate"] == {"blessed": True, "baseline": "absent", "failures": []}
     assert results["baseline"] is None
     overall = results["candidate"]["overall"]
+    assert set(overall) == {*METRICS, EXAMPLE_COUNT}
     assert (overall["accuracy"], overall["auc"], overall["example_count"]) == (1.0, 1.0, 6)
     slices = {entry["slice"]: entry["metrics"] for entry in results["candidate"]["slices"]}
     assert {name: metrics["example_count"] for name, metrics in slices.items()} == {
         "label:bright": 2,
         "label:dark": 4,
     }
+    assert not any("auc" in metrics for metrics in slices.values())
     matrix = results["confusion_matrix"]
     by_class = dict(zip(matrix["classes"], matrix["counts"], strict=True))
     assert sorted(by_class["dark"]) == [0, 4]

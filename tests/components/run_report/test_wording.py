@@ -70,7 +70,13 @@ def test_differences(metric, difference, text, judged):
 
 @pytest.mark.parametrize(
     ("metric", "value", "text"),
-    [("accuracy", 0.98056, "98.06 %"), ("loss", 0.07, "0.0700"), ("auc", None, "–")],
+    [
+        ("unheard", 0.5, "0.5000"),
+        ("accuracy", math.inf, "–"),
+        ("accuracy", 0.98056, "98.06 %"),
+        ("loss", 0.07, "0.0700"),
+        ("auc", None, "–"),
+    ],
 )
 def test_metrics(metric, value, text):
     assert wording.format_metric(metric, value) == text
