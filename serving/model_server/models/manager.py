@@ -237,6 +237,9 @@ class ModelManager:
         return True
 
     def _load(self, version: int, path: Path) -> LoadedVersion | None:
+        if self._stopping.is_set():
+            # Else one that `stop` has just retired would be said to start anew.
+            return None
         loaded = self._loader.try_load(version, path, self._stopping)
         if loaded is not None:
             self._living.setdefault(version, []).append(loaded)

@@ -134,6 +134,28 @@ def test_stopped_model_serves_nothing_and_ends_with_its_last_request(tmp_path):
     assert states(manager) == {1: "END"} and loaded.servable.closed
 
 
+def test_version_that_served_is_not_said_to_start_by_a_look_that_the_stop_meets(tmp_path):
+    looking, stopped = threading.Event(), threading.Event()
+
+    class Pausing(VersionPolicy):
+        def choose(self, found):
+            if manager.is_available(1):
+                looking.set()
+                assert stopped.wait(20)
+            return super().choose(found)
+
+    put(tmp_path, 1)
+    manager = create(tmp_path, versions=Pausing())
+    manager.start()
+    assert looking.wait(20)
+    with lease(manager):
+        manager.stop()
+        stopped.set()
+        assert not manager.join(0.05)
+        assert states(manager) == {1: "UNLOADING"}
+    assert manager.join(20)
+
+
 def test_version_that_is_loaded_after_the_stop_never_serves(tmp_path):
     put(tmp_path, 1)
     gate = Gate(1)
