@@ -10,10 +10,11 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from darkroom.serving.model_server.config import ServerConfig
 from darkroom.serving.model_server.errors import (
     Code,
     FailedPrecondition,
@@ -25,9 +26,9 @@ from darkroom.serving.model_server.models.leases import LoadedVersion
 from darkroom.serving.model_server.models.manager import ModelManager, not_served
 from darkroom.serving.model_server.models.settings import ModelSettings, copy_config, read_settings
 from darkroom.serving.model_server.models.statuses import State, VersionStatus
-from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
-from darkroom.serving.model_server.operations.record_files import KEEP_ALL, RecordFiles, Retention
-from darkroom.serving.model_server.operations.request_log import SERVE_TAGS, RequestLog
+from darkroom.serving.model_server.operations.metrics import Metrics
+from darkroom.serving.model_server.operations.record_files import RecordFiles, Retention
+from darkroom.serving.model_server.operations.request_log import RequestLog
 
 logger = logging.getLogger(__name__)
 
@@ -68,33 +69,26 @@ class ServerCore:
 
     Args:
         create_manager: Makes the models of the configurations that `apply` is given.
-        allow_unavailable_labels: Whether a new label may name a version that is not AVAILABLE yet.
+        config: What is allowed to requests and labels, and how requests are logged.
         metrics: Counts what the server does.
-        saved_model_tags: Tags by which the models are loaded, for the log of requests.
-        retention: Which files of that log to keep.
-        check_method_names: Whether a signature is used only by the API that its method name says.
 
     Attributes:
         metrics: Counts what the server does.
+        check_method_names: Whether a signature is used only by the API that its method name says.
         request_log: Logs a sample of the requests, as the models' configuration says.
     """
 
     def __init__(
-        self,
-        create_manager: CreateManager,
-        allow_unavailable_labels: bool = False,
-        metrics: Metrics = NO_METRICS,
-        saved_model_tags: Collection[str] = SERVE_TAGS,
-        retention: Retention = KEEP_ALL,
-        check_method_names: bool = False,
+        self, create_manager: CreateManager, config: ServerConfig, metrics: Metrics
     ) -> None:
-        self.check_method_names = check_method_names
+        self.check_method_names = config.enable_signature_method_name_check
         self._models: Mapping[str, _Model] = {}
         self._create_manager = create_manager
-        self._allow_unavailable_labels = allow_unavailable_labels
+        self._allow_unavailable_labels = config.allow_version_labels_for_unavailable_models
         self.metrics = metrics
+        retention = Retention(config.request_log_max_bytes, config.request_log_max_days)
         self.request_log = RequestLog(
-            self.logging_config, metrics, saved_model_tags, RecordFiles(retention)
+            self.logging_config, metrics, config.saved_model_tags, RecordFiles(retention)
         )
         self._applying = threading.Lock()
         self._config: Any = None

@@ -3,11 +3,8 @@
 A deadline is a time of `time.monotonic` in seconds; infinity is none.
 """
 
-import contextlib
 import math
 import time
-from collections.abc import Iterator
-from contextvars import ContextVar
 from typing import Final
 
 from darkroom.serving.model_server.errors import Code, StatusError
@@ -16,23 +13,11 @@ NO_DEADLINE: Final = math.inf
 TIMED_OUT: Final = "Timed out waiting for notification"
 """What TensorFlow says of a request that ran into its time limit."""
 _MAX_MILLISECONDS: Final = 2**31 - 1
-_CURRENT: Final[ContextVar[float]] = ContextVar("deadline", default=NO_DEADLINE)
 
 
-@contextlib.contextmanager
-def within(seconds: float | None) -> Iterator[None]:
-    """Sets the deadline of the request that is answered inside; None sets none."""
-    deadline = NO_DEADLINE if seconds is None else time.monotonic() + seconds
-    token = _CURRENT.set(deadline)
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
-
-
-def find_deadline() -> float:
-    """Returns the deadline of the request that the caller's task answers."""
-    return _CURRENT.get()
+def find_end(seconds: float | None) -> float:
+    """Returns the deadline that is so many seconds away; None sets none."""
+    return NO_DEADLINE if seconds is None else time.monotonic() + seconds
 
 
 def count_milliseconds(deadline: float) -> int:

@@ -35,7 +35,7 @@ class Endpoints:
         self._config = config
         self._metrics = metrics
         self._metrics_path = read_metrics_path(config.monitoring_config_file)
-        self._access_log: AccessLog | None = None
+        self._access_log = AccessLog(metrics) if config.access_log else None
         self._rest: RestServer | None = None
         self._handler: RestHandler | None = None
         self._grpc: GrpcServer | None = None
@@ -75,7 +75,6 @@ class Endpoints:
         Args:
             core: The models.
         """
-        self._access_log = AccessLog(metrics=self._metrics) if self._config.access_log else None
         observer = Observer(self._metrics, self._access_log)
         if self._grpc is not None:
             await self._grpc.start(core, observer)

@@ -1,18 +1,17 @@
 """One model server: ports, models, and the order in which they start and stop."""
 
+import contextlib
 import importlib
 import logging
 import os
 import threading
 import time
-from collections.abc import Callable
 from concurrent import futures
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from darkroom.serving.model_server.batching.batcher import Batcher, create_batcher
+from darkroom.serving.model_server.batching.batcher import Batcher
 from darkroom.serving.model_server.config import ServerConfig
 from darkroom.serving.model_server.core import ServerCore
 from darkroom.serving.model_server.endpoints import Endpoints
@@ -26,13 +25,7 @@ from darkroom.serving.model_server.models.manager import ModelManager
 from darkroom.serving.model_server.models.settings import ModelSettings, create_config
 from darkroom.serving.model_server.models.statuses import VersionStatus
 from darkroom.serving.model_server.models.versions import SAVED_MODEL_FILES, TFLITE_FILE
-from darkroom.serving.model_server.operations.measured_models import (
-    MeasuredServable,
-    measure_warmup,
-)
 from darkroom.serving.model_server.operations.metrics import Metrics
-from darkroom.serving.model_server.operations.record_files import Retention
-from darkroom.serving.model_server.servables.threaded import ThreadedServable
 
 logger = logging.getLogger(__name__)
 
@@ -66,15 +59,12 @@ class ModelServer:
 
     def __init__(self, config: ServerConfig, owns_process: bool = False) -> None:
         self.config = config
+        self.metrics = Metrics()
         self._owns_process = owns_process
         self._core: ServerCore | None = None
-        self._follower: ConfigFileFollower | None = None
-        self._interrupted = False
-        self.metrics = Metrics()
         self._endpoints: Endpoints | None = None
-        self._loop: EventLoopThread | None = None
-        self._executor: futures.ThreadPoolExecutor | None = None
-        self._batcher: Batcher | None = None
+        self._interrupted = False
+        self._stops = contextlib.ExitStack()
 
     def __enter__(self) -> "ModelServer":
         self.start()
@@ -110,74 +100,64 @@ class ModelServer:
         """
         if self._core is not None:
             raise StartError("this server has been started before; make another one")
-        config = self.config
-        # Files and ports first: what is wrong there is then told before TensorFlow is imported.
-        core = self._create_core()
-        self.metrics.watch_states(core.list_states)
-        models = self._read_models(core)
-        self._batcher = create_batcher(config, self.metrics)
-        self._executor = futures.ThreadPoolExecutor(_count_threads(config), COMPUTING)
-        self._core = core
-        self._loop = EventLoopThread()
         try:
-            self._endpoints = self._loop.call(self._bind_ports())
-            self._load_models(core, models)
-            self._loop.call(self._endpoints.start(core))
-            self._follow_config_file(core)
+            self._start()
         except BaseException:
             self.stop()
             raise
         logger.info("%s", self.describe())
+
+    def _start(self) -> None:
+        """Starts one thing after the other, and notes how each is stopped; the last one first."""
+        stops = self._stops
+        # Files and ports first: what is wrong there is then told before TensorFlow is imported.
+        core = self._create_core()
+        self.metrics.watch_states(core.list_states)
+        models = self._read_models(core)
+        self._core = core
+        stops.callback(core.join, STOP_SECONDS)
+        stops.callback(core.stop)
+        stops.callback(core.request_log.stop)
+        loop = EventLoopThread()
+        stops.callback(loop.stop)
+        endpoints = self._endpoints = loop.call(self._bind_ports())
+        stops.callback(lambda: loop.call(endpoints.stop()))
+        stops.callback(core.begin_stop)
+        self._load_models(core, models)
+        loop.call(endpoints.start(core))
+        self._follow_config_file(core)
 
     def interrupt(self) -> None:
         """Makes a `start` under way give up; does nothing else, so a signal handler may call it."""
         self._interrupted = True
 
     def _create_core(self) -> ServerCore:
-        config = self.config
+        config, metrics = self.config, self.metrics
+        batcher = Batcher(config, metrics) if config.enable_batching else None
+        if batcher is not None:
+            self._stops.callback(batcher.close)
+        executor = futures.ThreadPoolExecutor(_count_threads(config), COMPUTING)
+        self._stops.callback(executor.shutdown, wait=False)
         slots = threading.Semaphore(config.num_load_threads or os.cpu_count() or 1)
-        files = (*SAVED_MODEL_FILES, TFLITE_FILE) if config.prefer_tflite_model else None
         policy = LoadPolicy(
             config.file_system_poll_wait_seconds,
             config.max_num_load_retries,
             config.load_retry_interval_seconds,
-            files or SAVED_MODEL_FILES,
+            (*SAVED_MODEL_FILES, *([TFLITE_FILE] if config.prefer_tflite_model else [])),
         )
-
-        def create_manager(model: ModelSettings) -> ModelManager:
-            load = self._create_loader()
-            return ModelManager(
-                model.name, model.base_path, load, policy, model.versions, slots, self.metrics
-            )
-
-        return ServerCore(
-            create_manager,
-            allow_unavailable_labels=config.allow_version_labels_for_unavailable_models,
-            metrics=self.metrics,
-            saved_model_tags=config.saved_model_tags,
-            retention=Retention(config.request_log_max_bytes, config.request_log_max_days),
-            check_method_names=config.enable_signature_method_name_check,
-        )
-
-    def _create_loader(self) -> Callable[[Path], Servable]:
-        config, metrics = self.config, self.metrics
-        executor, batcher = self._executor, self._batcher
-        iterations = config.num_request_iterations_for_warmup
-        check_method_names = config.enable_signature_method_name_check
 
         def load(path: Path) -> Servable:
-            # Not at the top of this file, because both import TensorFlow.
-            from darkroom.serving.model_server.servables.loading import load_model
-            from darkroom.serving.model_server.servables.warmup import warm_up
+            # Not at the top of this file, because it imports TensorFlow.
+            from darkroom.serving.model_server.servables.loading import load_servable
 
-            model = load_model(path, config)
-            if config.enable_model_warmup:
-                replay = partial(warm_up, model, path, iterations, check_method_names)
-                measure_warmup(metrics, path, replay)
-            batched = batcher.create_servable(model, path) if batcher else None
-            return MeasuredServable(batched or ThreadedServable(model, executor), metrics)
+            return load_servable(path, config, metrics, executor, batcher)
 
-        return load
+        def create_manager(model: ModelSettings) -> ModelManager:
+            return ModelManager(
+                model.name, model.base_path, load, metrics, policy, model.versions, slots
+            )
+
+        return ServerCore(create_manager, config, metrics)
 
     def _read_models(self, core: ServerCore) -> Any:
         path = self.config.model_config_file
@@ -207,41 +187,24 @@ class ModelServer:
 
     def _follow_config_file(self, core: ServerCore) -> None:
         config = self.config
-        if config.model_config_file is not None and config.model_config_file_poll_wait_seconds > 0:
-            self._follower = ConfigFileFollower(
-                config.model_config_file, config.model_config_file_poll_wait_seconds, core.apply
-            )
-            self._follower.start()
+        path, seconds = config.model_config_file, config.model_config_file_poll_wait_seconds
+        if path is not None and seconds > 0:
+            follower = ConfigFileFollower(path, seconds, core.apply)
+            follower.start()
+            self._stops.callback(follower.stop)
 
     async def _bind_ports(self) -> Endpoints:
         return Endpoints(self.config, self.metrics)
 
     def describe(self) -> str:
         """Returns one line that says what is served where."""
+        names = self._core.list_models() if self._core is not None else []
         where = self._endpoints.describe() if self._endpoints is not None else "nowhere yet"
-        return f"serving {_join_names(self._list_models())}: {where}"
-
-    def _list_models(self) -> list[str]:
-        return self._core.list_models() if self._core is not None else []
+        return f"serving {_join_names(names)}: {where}"
 
     def stop(self) -> None:
         """Takes no new requests, waits for those begun, and lets go of the models."""
-        if self._follower is not None:
-            self._follower.stop()
-        if self._core is not None:
-            self._core.begin_stop()
-        if self._loop is not None:
-            if self._endpoints is not None:
-                self._loop.call(self._endpoints.stop())
-            self._loop.stop()
-        if self._core is not None:
-            self._core.request_log.stop()
-            self._core.stop()
-            self._core.join(STOP_SECONDS)
-        if self._executor is not None:
-            self._executor.shutdown(wait=False)
-        if self._batcher is not None:
-            self._batcher.close(wait=False)
+        self._stops.close()
 
     def wait_until_available(self, timeout_seconds: float) -> None:
         """Waits until each model has a version that is AVAILABLE.

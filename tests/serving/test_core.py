@@ -19,8 +19,17 @@ from darkroom.serving.model_server.errors import (
 from darkroom.serving.model_server.models import memory
 from darkroom.serving.model_server.models.loading import LoadPolicy
 from darkroom.serving.model_server.models.manager import ModelManager
+from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.serving.protos.text_files import parse_text
-from darkroom.tests.serving.models.fakes import NO_RETRY, Echo, Gate, put, states, wait_until
+from darkroom.tests.serving.models.fakes import (
+    NO_RETRY,
+    Echo,
+    Gate,
+    create_config,
+    put,
+    states,
+    wait_until,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +45,13 @@ class Served:
         self.root = root
         self.loaders = {}
         self.policy = policy
-        self.core = ServerCore(self.create, **options)
+        self.core = ServerCore(self.create, create_config(**options), Metrics())
 
     def create(self, settings):
         load = self.loaders.get(settings.name, Echo)
-        return ModelManager(settings.name, settings.base_path, load, self.policy, settings.versions)
+        return ModelManager(
+            settings.name, settings.base_path, load, Metrics(), self.policy, settings.versions
+        )
 
     def config(self, *models):
         """Each model as its name, or as a name and more fields."""
@@ -273,7 +284,7 @@ def test_labels_name_available_versions_only(served, tmp_path):
 
 
 def test_new_labels_may_name_what_is_not_there_where_that_is_allowed(serve, tmp_path):
-    served = serve(allow_unavailable_labels=True)
+    served = serve(allow_version_labels_for_unavailable_models=True)
     put(tmp_path / "a", 1)
     served.reload(("a", ALL + labels(stable=1, canary=2)))
     assert served.ask("a", label="stable") == 1

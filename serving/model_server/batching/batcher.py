@@ -11,7 +11,7 @@ from darkroom.serving.model_server.batching.parameters import (
 from darkroom.serving.model_server.batching.scheduler import BatchScheduler
 from darkroom.serving.model_server.batching.servable import BatchedServable
 from darkroom.serving.model_server.config import ServerConfig
-from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.serving.model_server.servables.threaded import Model
 
 POOL_NAME: Final = "model_server_batch_threads"
@@ -22,22 +22,27 @@ class Batcher:
     """Makes servables whose requests are batched by shared threads.
 
     Args:
-        parameters: Those of the threads, and of all versions.
-        per_version: Whether a version has parameters of its own instead, in
-            `batching_params.pbtxt`, or is not batched.
+        config: What says whose parameters hold: the server's, or those that a version has in
+            `batching_params.pbtxt`, without which it is not batched.
         metrics: Where each batch is counted.
+
+    Raises:
+        StartError: The file of parameters is not valid; one line that names it.
     """
 
-    def __init__(
-        self,
-        parameters: BatchingParameters,
-        per_version: bool = False,
-        metrics: Metrics = NO_METRICS,
-    ) -> None:
-        self._parameters = parameters
-        self._per_version = per_version
+    def __init__(self, config: ServerConfig, metrics: Metrics) -> None:
+        file = config.batching_parameters_file
+        self._parameters = (
+            BatchingParameters(thread_pool_name=POOL_NAME)
+            if file is None
+            else read_batching_parameters(file)
+        )
+        self._per_version = config.enable_per_model_batching_parameters
         self._metrics = metrics
-        self._scheduler = BatchScheduler(parameters.num_batch_threads, parameters.thread_pool_name)
+        self._scheduler = BatchScheduler(
+            self._parameters.num_batch_threads, self._parameters.thread_pool_name
+        )
+        metrics.name_batch_threads(self._parameters.thread_pool_name)
 
     def create_servable(self, model: Model, path: Path) -> BatchedServable | None:
         """Returns the servable of a version, or None if its requests are not to be batched.
@@ -54,26 +59,6 @@ class Batcher:
             return None
         return BatchedServable(model, self._scheduler, parameters, self._metrics)
 
-    def close(self, wait: bool = True) -> None:
-        """Ends the threads once they have computed what waits.
-
-        Args:
-            wait: Whether to return only when they have ended.
-        """
-        self._scheduler.close(wait)
-
-
-def create_batcher(config: ServerConfig, metrics: Metrics = NO_METRICS) -> Batcher | None:
-    """Returns what batches the requests of a server, or None if it is not to batch them.
-
-    Raises:
-        StartError: The file of parameters is not valid; one line that names it.
-    """
-    if not config.enable_batching:
-        return None
-    if config.batching_parameters_file is None:
-        parameters = BatchingParameters(thread_pool_name=POOL_NAME)
-    else:
-        parameters = read_batching_parameters(config.batching_parameters_file)
-    metrics.name_batch_threads(parameters.thread_pool_name)
-    return Batcher(parameters, config.enable_per_model_batching_parameters, metrics)
+    def close(self) -> None:
+        """Ends the threads once they have computed what waits; returns at once."""
+        self._scheduler.close(wait=False)

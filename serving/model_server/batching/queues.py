@@ -15,8 +15,9 @@ from darkroom.serving.model_server.batching.merging import (
     describe_kind,
 )
 from darkroom.serving.model_server.batching.parameters import BatchingParameters
-from darkroom.serving.model_server.deadlines import NO_DEADLINE, find_deadline
+from darkroom.serving.model_server.deadlines import NO_DEADLINE
 from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError
+from darkroom.serving.model_server.operations.request_record import find_deadline
 
 _FULL: Final = "The batch scheduling queue to which this task was submitted is full; "
 

@@ -16,7 +16,7 @@ from darkroom.serving.model_server.batching.merging import (
 )
 from darkroom.serving.model_server.batching.queues import Task
 from darkroom.serving.model_server.errors import StatusError, to_status_error
-from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.operations.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +35,16 @@ class BatchRunner:
 
     Args:
         run: Runs the model until a deadline: inputs to outputs. Called from several threads.
-        allowed_sizes: Sizes up to which batches are padded.
         metrics: Where each batch is counted.
+        allowed_sizes: Sizes up to which batches are padded.
         clock: Time in seconds, as in the tasks.
     """
 
     def __init__(
         self,
         run: Callable[[Arrays, float], Arrays],
+        metrics: Metrics,
         allowed_sizes: Sequence[int] = (),
-        metrics: Metrics = NO_METRICS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run

@@ -13,7 +13,7 @@ from darkroom.serving.model_server.batching.runner import BatchRunner
 from darkroom.serving.model_server.batching.scheduler import BatchScheduler
 from darkroom.serving.model_server.errors import FailedPrecondition
 from darkroom.serving.model_server.event_loop import call_by_size
-from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.serving.model_server.servables.threaded import Model
 
 
@@ -32,18 +32,14 @@ class BatchedServable:
         model: Model,
         scheduler: BatchScheduler,
         parameters: BatchingParameters,
-        metrics: Metrics = NO_METRICS,
+        metrics: Metrics,
     ) -> None:
         self.signature_defs = model.signature_defs
         self._scheduler = scheduler
         self._queues: dict[str, BatchQueue] = {}
         for name in model.signature_defs:
-            runner = BatchRunner(
-                partial(model.run, name),
-                parameters.allowed_batch_sizes,
-                metrics,
-                scheduler.clock,
-            )
+            run, sizes = partial(model.run, name), parameters.allowed_batch_sizes
+            runner = BatchRunner(run, metrics, sizes, scheduler.clock)
             self._queues[name] = BatchQueue(parameters, runner.process)
 
     async def run(

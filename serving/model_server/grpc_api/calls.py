@@ -9,11 +9,12 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from darkroom.serving.model_server.core import ServerCore
-from darkroom.serving.model_server.deadlines import within
+from darkroom.serving.model_server.deadlines import find_end
 from darkroom.serving.model_server.errors import Code, InvalidArgument, StatusError, to_status_error
 from darkroom.serving.model_server.event_loop import call_by_size
-from darkroom.serving.model_server.operations.observer import Observer, RequestRecord
+from darkroom.serving.model_server.operations.observer import Observer
 from darkroom.serving.model_server.operations.request_log import find_spec
+from darkroom.serving.model_server.operations.request_record import RequestRecord
 
 MAX_MESSAGE: Final = 1024
 """Characters of an error message; gRPC limits what its trailers can carry."""
@@ -58,8 +59,7 @@ class Calls:
         async def handle(content: bytes, context: Any) -> bytes:
             record = self._begin(api, content, context)
             try:
-                with within(context.time_remaining()):
-                    return await self._answer(request_class, method, content, record)
+                return await self._answer(request_class, method, content, record)
             except asyncio.CancelledError:
                 record.code = Code.CANCELLED
                 raise
@@ -80,9 +80,15 @@ class Calls:
     def _begin(self, api: str, content: bytes, context: Any) -> RequestRecord:
         self._count += 1
         self._none.clear()
-        record = self._observer.begin("GRPC", context.peer(), _find_request_id(context))
-        record.api = api
-        record.request_bytes = len(content)
+        record = RequestRecord(
+            "GRPC",
+            api,
+            request_bytes=len(content),
+            peer=context.peer(),
+            request_id=_find_request_id(context),
+            deadline=find_end(context.time_remaining()),
+        )
+        self._observer.begin(record)
         return record
 
     def _end(self, record: RequestRecord) -> None:
@@ -110,11 +116,11 @@ class Calls:
         return answer
 
 
-def _find_request_id(context: Any) -> str | None:
+def _find_request_id(context: Any) -> str:
     for name, value in context.invocation_metadata() or ():
         if name == _REQUEST_ID:
             return str(value)
-    return None
+    return ""
 
 
 def _parse(message_class: Any, content: bytes) -> Any:

@@ -28,7 +28,7 @@ from darkroom.serving.model_server.models.leases import LoadedVersion, Servable
 from darkroom.serving.model_server.models.loading import LoadPolicy, VersionLoader
 from darkroom.serving.model_server.models.statuses import State, StatusBoard, VersionStatus
 from darkroom.serving.model_server.models.versions import VersionPolicy, list_versions
-from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.operations.metrics import Metrics
 
 FOLLOWING: Final = "follow-"
 """How the names of the threads begin that follow a model."""
@@ -56,10 +56,10 @@ class ModelManager:
         name: Name of the model.
         base_path: Folder of the version folders.
         load: Makes a servable of a version folder.
+        metrics: Where loads are counted.
         policy: When to look and when to try again.
         versions: Which versions are served; the newest by default.
         slots: Held while loading, to bound how many versions of all models load at a time.
-        metrics: Where loads are counted.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class ModelManager:
         name: str,
         base_path: Path,
         load: Callable[[Path], Servable],
+        metrics: Metrics,
         policy: LoadPolicy | None = None,
         versions: VersionPolicy | None = None,
         slots: threading.Semaphore | None = None,
-        metrics: Metrics = NO_METRICS,
     ) -> None:
         self.name = name
         self._policy = policy or LoadPolicy()

@@ -4,13 +4,11 @@ import json
 import sys
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
 from darkroom.serving.model_server.operations.background_writer import BackgroundWriter
-from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
-
-if TYPE_CHECKING:
-    from darkroom.serving.model_server.operations.observer import RequestRecord
+from darkroom.serving.model_server.operations.metrics import Metrics
+from darkroom.serving.model_server.operations.request_record import RequestRecord
 
 MAX_TEXT: Final = 256
 """Characters of a text that the caller chose, as a model's name."""
@@ -26,18 +24,18 @@ class AccessLog:
     the model or came from it. Everything in it is escaped, so that no request can forge a line.
 
     Args:
-        stream: Where the lines go; None writes to standard error.
         metrics: Counts lines that could not be written.
+        stream: Where the lines go; None writes to standard error.
     """
 
-    def __init__(self, stream: TextIO | None = None, metrics: Metrics = NO_METRICS) -> None:
+    def __init__(self, metrics: Metrics, stream: TextIO | None = None) -> None:
         self._stream = stream
         self._metrics = metrics
         self._writer: BackgroundWriter[tuple[RequestRecord, float, float]] = BackgroundWriter(
             "access-log", self._write_lines, MAX_BYTES
         )
 
-    def write(self, record: "RequestRecord", seconds: float) -> None:
+    def write(self, record: RequestRecord, seconds: float) -> None:
         """Logs a request that has been answered.
 
         Args:
@@ -45,7 +43,7 @@ class AccessLog:
             seconds: How long it took to answer.
         """
         size = _RECORD_BYTES + len(record.model_name) + len(record.signature_name)
-        size += len(record.request_id or "")
+        size += len(record.request_id)
         if not self._writer.offer((record, seconds, time.time()), size):
             self._metrics.observe_dropped_log("access")
 
@@ -53,7 +51,7 @@ class AccessLog:
         """Writes what waits, and takes no more."""
         self._writer.stop()
 
-    def _write_lines(self, items: list[tuple["RequestRecord", float, float]]) -> None:
+    def _write_lines(self, items: list[tuple[RequestRecord, float, float]]) -> None:
         stream = self._stream or sys.stderr
         lines = [json.dumps(describe(*item)) + "\n" for item in items]
         try:
@@ -65,7 +63,7 @@ class AccessLog:
                 self._metrics.observe_dropped_log("access")
 
 
-def describe(record: "RequestRecord", seconds: float, ended: float) -> dict[str, Any]:
+def describe(record: RequestRecord, seconds: float, ended: float) -> dict[str, Any]:
     """Returns what the access log tells of a request.
 
     Args:
@@ -87,7 +85,7 @@ def describe(record: "RequestRecord", seconds: float, ended: float) -> dict[str,
         "request_bytes": record.request_bytes,
         "response_bytes": record.response_bytes,
         "peer": record.peer,
-        "request_id": _shorten(record.request_id or ""),
+        "request_id": _shorten(record.request_id),
     }
     return {name: value for name, value in fields.items() if value is not None and value != ""}
 

@@ -9,7 +9,7 @@ import numpy as np
 from darkroom.serving.model_server.errors import Code, find_code
 from darkroom.serving.model_server.models.leases import Servable
 from darkroom.serving.model_server.operations.metrics import Metrics
-from darkroom.serving.model_server.operations.observer import find_current_record
+from darkroom.serving.model_server.operations.request_record import CURRENT
 
 
 class MeasuredServable:
@@ -33,7 +33,7 @@ class MeasuredServable:
         """Runs a signature."""
         started = time.perf_counter()
         outputs = await self._servable.run(signature_name, inputs)
-        record = find_current_record()
+        record = CURRENT.get()
         if record is not None and record.api:
             seconds = time.perf_counter() - started
             self._metrics.observe_runtime(record.model_name, record.api, seconds)

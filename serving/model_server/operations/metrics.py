@@ -251,7 +251,3 @@ class Metrics:
 
     def _list_states(self) -> list[tuple[Labels, float]]:
         return [((name, str(version), state), 1) for name, version, state in self._read_states()]
-
-
-NO_METRICS: Final = Metrics()
-"""That of parts that are used without a server; nobody reads it."""

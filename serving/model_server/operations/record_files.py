@@ -67,9 +67,6 @@ class Retention:
                 total -= size
 
 
-KEEP_ALL: Final = Retention()
-
-
 class RecordFiles:
     """Appends records to TFRecord files, one at a time for each prefix; for one thread only.
 
@@ -87,7 +84,7 @@ class RecordFiles:
 
     def __init__(
         self,
-        retention: Retention = KEEP_ALL,
+        retention: Retention,
         max_file_bytes: int = MAX_FILE_BYTES,
         max_file_records: int = MAX_FILE_RECORDS,
         clock: Callable[[], float] = time.monotonic,

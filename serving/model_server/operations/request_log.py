@@ -15,14 +15,13 @@ import numpy as np
 
 from darkroom.serving.model_server.errors import Code, InvalidArgument, to_status_error
 from darkroom.serving.model_server.operations.background_writer import BackgroundWriter
-from darkroom.serving.model_server.operations.metrics import NO_METRICS, Metrics
+from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.serving.model_server.operations.record_files import RecordFiles
 
 COLLECTOR_TYPES: Final = ("", "tfrecord")
 """What `log_collector_config.type` may be; TensorFlow Serving has none built in."""
 MAX_WAITING_BYTES: Final = 64 << 20
 """Memory of the requests that wait to be written; further ones are left out and counted."""
-SERVE_TAGS: Final = frozenset({"serve"})
 
 _LOG_FIELDS: Final = {
     "PredictRequest": "predict_log",
@@ -92,14 +91,14 @@ class RequestLog:
     def __init__(
         self,
         find_config: Callable[[str], Any | None],
-        metrics: Metrics = NO_METRICS,
-        tags: Collection[str] = SERVE_TAGS,
-        files: RecordFiles | None = None,
+        metrics: Metrics,
+        tags: Collection[str],
+        files: RecordFiles,
     ) -> None:
         self._find_config = find_config
         self._metrics = metrics
         self._tags = sorted(tags)
-        self._files = files or RecordFiles()
+        self._files = files
         self._writer: BackgroundWriter[_Entry] = BackgroundWriter(
             "request-log", self._write, MAX_WAITING_BYTES
         )

@@ -25,7 +25,7 @@ from darkroom.serving.model_server.inference.signature_checks import (
     read_input_types,
 )
 from darkroom.serving.model_server.models.statuses import VersionStatus
-from darkroom.serving.model_server.operations.observer import RequestRecord
+from darkroom.serving.model_server.operations.request_record import RequestRecord
 from darkroom.serving.model_server.rest import json_response
 from darkroom.serving.model_server.rest.json_documents import JsonDocuments
 from darkroom.serving.model_server.rest.json_examples import read_request

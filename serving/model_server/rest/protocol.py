@@ -11,9 +11,10 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final
 
-from darkroom.serving.model_server.deadlines import TIMED_OUT, within
+from darkroom.serving.model_server.deadlines import TIMED_OUT, find_end
 from darkroom.serving.model_server.errors import Code, StatusError
-from darkroom.serving.model_server.operations.observer import Observer, RequestRecord
+from darkroom.serving.model_server.operations.observer import Observer
+from darkroom.serving.model_server.operations.request_record import RequestRecord
 from darkroom.serving.model_server.rest.handler import respond_error
 from darkroom.serving.model_server.rest.messages import HttpRequest, RestResponse
 from darkroom.serving.model_server.rest.refusals import refuse
@@ -192,17 +193,19 @@ class Connection(asyncio.Protocol):
             self._give_leave()
 
     async def _answer(self, request: HttpRequest) -> RestResponse:
-        request_id = request.headers.get(b"x-request-id")
-        record = self._observer.begin(
-            "REST", self._peer, None if request_id is None else request_id.decode("latin-1")
-        )
-        record.request_bytes = len(request.body)
         seconds = self._limits.answer_seconds
+        record = RequestRecord(
+            "REST",
+            request_bytes=len(request.body),
+            peer=self._peer,
+            request_id=request.headers.get(b"x-request-id", b"").decode("latin-1"),
+            deadline=find_end(seconds),
+        )
+        self._observer.begin(record)
         timer = self._loop.call_later(seconds, self._cut_off, _TIMED_OUT) if seconds else None
         self._answering, self._instead = True, _STOPPING
         try:
-            with within(seconds):
-                response = await self._respond(request, record)
+            response = await self._respond(request, record)
         except asyncio.CancelledError:
             response = self._instead
         self._answering = False

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from darkroom.serving.model_server.operations.metrics import CONTENT_TYPE
-from darkroom.serving.model_server.operations.observer import RequestRecord
+from darkroom.serving.model_server.operations.request_record import RequestRecord
 from darkroom.serving.model_server.rest.compression import (
     MIN_BYTES,
     DecompressedTooLarge,

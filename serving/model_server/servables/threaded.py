@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from darkroom.serving.model_server.deadlines import NO_DEADLINE, find_deadline
+from darkroom.serving.model_server.deadlines import NO_DEADLINE
+from darkroom.serving.model_server.operations.request_record import find_deadline
 
 
 class Model(Protocol):

@@ -9,6 +9,7 @@ import numpy as np
 from darkroom.serving.model_server.batching.parameters import BatchingParameters
 from darkroom.serving.model_server.batching.queues import BatchQueue
 from darkroom.serving.model_server.batching.servable import BatchedServable
+from darkroom.serving.model_server.operations.metrics import Metrics
 
 PATIENCE_SECONDS = 20
 """How long a test waits for what must happen; it never takes this long."""
@@ -40,8 +41,8 @@ class Doubling:
 
 
 def batch(model, scheduler, metrics=None, **parameters):
-    extra = {} if metrics is None else {"metrics": metrics}
-    return BatchedServable(model, scheduler, BatchingParameters(**parameters), **extra)
+    parameters = BatchingParameters(**parameters)
+    return BatchedServable(model, scheduler, parameters, metrics or Metrics())
 
 
 @contextlib.contextmanager

@@ -43,7 +43,7 @@ def process(model, values, cancelled=(), **options):
         tasks = [Task({"x": np.array([v])}, 1, loop.create_future(), 0.0) for v in values]
         for index in cancelled:
             tasks[index].future.cancel()
-        BatchRunner(model, **options).process(tasks)
+        BatchRunner(model, **{"metrics": Metrics(), **options}).process(tasks)
         futures = [task.future for task in tasks]
         return await asyncio.gather(*futures, return_exceptions=True)
 
@@ -122,7 +122,7 @@ def test_request_given_up_while_its_batch_failed_is_not_computed_again():
         loop = asyncio.get_running_loop()
         tasks = [Task({"x": np.array([v])}, 1, loop.create_future(), 0.0) for v in (-1, 1)]
         futures.extend(task.future for task in tasks)
-        BatchRunner(give_up).process(tasks)
+        BatchRunner(give_up, Metrics()).process(tasks)
         await asyncio.wait(futures)
 
     asyncio.run(run())
@@ -157,7 +157,7 @@ def test_answers_of_a_batch_wake_the_loop_once():
         call = loop.call_soon_threadsafe
         loop.call_soon_threadsafe = lambda *args: (wakes.append(args), call(*args))
         tasks = [Task({"x": np.zeros(1)}, 1, loop.create_future(), 0.0) for _ in range(50)]
-        BatchRunner(Model()).process(tasks)
+        BatchRunner(Model(), Metrics()).process(tasks)
         await asyncio.gather(*(task.future for task in tasks))
 
     asyncio.run(run())
@@ -170,7 +170,7 @@ def test_loop_that_is_closed_is_no_error(create_loop):
     task = Task({"x": np.zeros(1)}, 1, loop.create_future(), 0.0)
     loop.close()
     model = Model()
-    BatchRunner(model).process([task])
+    BatchRunner(model, Metrics()).process([task])
     assert model.sizes == [1]
     assert not task.future.done()
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from darkroom.serving.model_server.batching.batcher import POOL_NAME, Batcher, create_batcher
+from darkroom.serving.model_server.batching.batcher import POOL_NAME, Batcher
 from darkroom.serving.model_server.batching.parameters import VERSION_FILE, BatchingParameters
 from darkroom.serving.model_server.batching.scheduler import BatchScheduler
 from darkroom.serving.model_server.config import ServerConfig
@@ -19,6 +19,7 @@ from darkroom.serving.model_server.errors import (
     StartError,
     StatusError,
 )
+from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.tests.serving.batching.fakes import (
     HOUR,
     PATIENCE_SECONDS,
@@ -213,8 +214,15 @@ def test_closed_version_computes_what_waits(scheduler):
     assert asyncio.run(close())["y"].tolist() == [2]
 
 
-def test_server_without_batching_has_no_threads_for_it(tmp_path):
-    assert create_batcher(ServerConfig(model_base_path=tmp_path)) is None
+def create_batcher(tmp_path, text=None, **options):
+    file = None
+    if text is not None:
+        file = tmp_path / "batching.txt"
+        file.write_text(text)
+    config = ServerConfig(
+        model_base_path=tmp_path, enable_batching=True, batching_parameters_file=file, **options
+    )
+    return Batcher(config, Metrics())
 
 
 def test_server_without_a_file_uses_the_defaults(tmp_path, monkeypatch):
@@ -223,22 +231,20 @@ def test_server_without_a_file_uses_the_defaults(tmp_path, monkeypatch):
         "darkroom.serving.model_server.batching.batcher.BatchScheduler",
         lambda count, name: names.append((count, name)),
     )
-    create_batcher(ServerConfig(model_base_path=tmp_path, enable_batching=True))
+    create_batcher(tmp_path)
     assert names == [(BatchingParameters().num_batch_threads, POOL_NAME)]
 
 
 def test_server_with_a_bad_file_does_not_start(tmp_path):
-    file = tmp_path / "batching.txt"
-    file.write_text("max_batch_size { value: -4 }")
-    config = ServerConfig(
-        model_base_path=tmp_path, enable_batching=True, batching_parameters_file=file
-    )
-    with pytest.raises(StartError, match=f"{file}: max_batch_size=-4"):
-        create_batcher(config)
+    with pytest.raises(StartError, match=r"batching\.txt: max_batch_size=-4"):
+        create_batcher(tmp_path, "max_batch_size { value: -4 }")
+
+
+ONE = "max_batch_size { value: 1 } num_batch_threads { value: 1 }"
 
 
 def test_parameters_of_a_version_replace_the_servers(tmp_path):
-    batcher = Batcher(BatchingParameters(max_batch_size=1, num_batch_threads=1), per_version=True)
+    batcher = create_batcher(tmp_path, ONE, enable_per_model_batching_parameters=True)
     assert batcher.create_servable(Doubling(), tmp_path) is None, "no file, no batching"
     (tmp_path / VERSION_FILE).write_text("max_batch_size { value: 3 }")
     servable = batcher.create_servable(Doubling(), tmp_path)
@@ -254,7 +260,7 @@ def test_parameters_of_a_version_replace_the_servers(tmp_path):
 
 def test_parameters_of_a_version_are_left_alone_where_they_are_not_enabled(tmp_path):
     (tmp_path / VERSION_FILE).write_text("not even a message")
-    batcher = Batcher(BatchingParameters(max_batch_size=1, num_batch_threads=1))
+    batcher = create_batcher(tmp_path, ONE)
     servable = batcher.create_servable(Doubling(), tmp_path)
     assert servable is not None
     with pytest.raises(InvalidArgument, match="maximum input batch size 1"):

@@ -14,7 +14,7 @@ from darkroom.serving.model_server.event_loop import EventLoopThread
 from darkroom.serving.model_server.grpc_api.server import GrpcServer
 from darkroom.serving.model_server.models.loading import LoadPolicy
 from darkroom.serving.model_server.models.settings import create_config
-from darkroom.serving.model_server.operations.metrics import NO_METRICS
+from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.serving.model_server.operations.observer import Observer
 from darkroom.tests.serving.models.fakes import create_core
 
@@ -44,13 +44,13 @@ class Records(Observer):
     """Keeps what it is told."""
 
     def __init__(self):
-        super().__init__(NO_METRICS)
+        super().__init__(Metrics())
         self.all = []
         self.begun = 0
 
-    def begin(self, *arguments):
+    def begin(self, record):
+        super().begin(record)
         self.begun += 1
-        return super().begin(*arguments)
 
     def end(self, record):
         super().end(record)

@@ -15,7 +15,9 @@ from grpc_reflection.v1alpha import (
 from darkroom.serving.model_server.core import ServerCore
 from darkroom.serving.model_server.errors import Code
 from darkroom.serving.model_server.models.statuses import State
+from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.tests.serving.grpc_api.grpc_servers import open_channel, predict, run_server
+from darkroom.tests.serving.models.fakes import create_config
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -138,7 +140,7 @@ class Core(ServerCore):
     """Models of the states that a test wants."""
 
     def __init__(self, states):
-        super().__init__(create_manager=None)
+        super().__init__(None, create_config(), Metrics())
         self.states = states
 
     def list_models(self):

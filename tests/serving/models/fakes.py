@@ -4,9 +4,11 @@ import contextlib
 import threading
 import time
 
+from darkroom.serving.model_server.config import ServerConfig
 from darkroom.serving.model_server.core import ServerCore
 from darkroom.serving.model_server.models.loading import LoadPolicy
 from darkroom.serving.model_server.models.manager import ModelManager, not_served
+from darkroom.serving.model_server.operations.metrics import Metrics
 
 NO_RETRY = LoadPolicy(poll_wait_seconds=0.01, max_num_retries=0)
 
@@ -61,15 +63,21 @@ def take_away(base_path, version):
     (base_path / str(version) / "saved_model.pb").unlink()
 
 
-def create(base_path, policy=NO_RETRY, load=Echo, **options):
-    return ModelManager("m", base_path, load, policy, **options)
+def create(base_path, policy=NO_RETRY, load=Echo, metrics=None, **options):
+    return ModelManager("m", base_path, load, metrics or Metrics(), policy, **options)
 
 
 def create_core(load=Echo, policy=NO_RETRY, **options):
     def create_manager(settings):
-        return ModelManager(settings.name, settings.base_path, load, policy, settings.versions)
+        return ModelManager(
+            settings.name, settings.base_path, load, Metrics(), policy, settings.versions
+        )
 
-    return ServerCore(create_manager, **options)
+    return ServerCore(create_manager, create_config(**options), Metrics())
+
+
+def create_config(**options):
+    return ServerConfig(model_base_path="unused", **options)
 
 
 def states(manager):

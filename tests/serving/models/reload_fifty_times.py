@@ -18,6 +18,7 @@ from darkroom.serving.model_server.config import ServerConfig
 from darkroom.serving.model_server.models import memory
 from darkroom.serving.model_server.models.loading import LoadPolicy
 from darkroom.serving.model_server.models.manager import ModelManager
+from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.serving.model_server.servables.loading import load_model
 from darkroom.serving.model_server.servables.threaded import ThreadedServable
 from darkroom.tests.serving.models.fakes import lease, states, wait_until
@@ -68,6 +69,7 @@ def reload(folder, count):
         "m",
         base_path,
         lambda path: ThreadedServable(load_model(path, config), None),
+        Metrics(),
         LoadPolicy(poll_wait_seconds=0.01, max_num_retries=0),
     )
     manager.start()

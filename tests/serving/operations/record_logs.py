@@ -1,7 +1,9 @@
-"""Reads what the request log has written."""
+"""Reads what the request log has written, and fills its disk."""
 
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
+
+from darkroom.serving.model_server.operations import record_files
 
 
 def read_logs(prefix):
@@ -14,3 +16,9 @@ def read_logs(prefix):
         except tf.errors.DataLossError:
             pass
     return logs
+
+
+def open_full(files, prefix):
+    """Every write to this device fails as on a full disk."""
+    file = files._open[str(prefix)] = record_files._RecordFile(str(prefix))
+    file.writer = tf.io.TFRecordWriter("/dev/full")

@@ -11,12 +11,13 @@ from darkroom.serving.model_server.errors import Code
 from darkroom.serving.model_server.operations import access_log as module
 from darkroom.serving.model_server.operations.access_log import AccessLog
 from darkroom.serving.model_server.operations.metrics import Metrics
-from darkroom.serving.model_server.operations.observer import Observer, RequestRecord
+from darkroom.serving.model_server.operations.observer import Observer
+from darkroom.serving.model_server.operations.request_record import RequestRecord
 
 
 def write(*records):
     stream = io.StringIO()
-    log = AccessLog(stream)
+    log = AccessLog(Metrics(), stream)
     for record in records:
         log.write(record, 0.0123456)
     log.stop()
@@ -89,10 +90,12 @@ class StuckStream(io.StringIO):
 def test_stream_that_nobody_reads_holds_no_request_up_and_what_has_no_room_is_counted(monkeypatch):
     monkeypatch.setattr(module, "MAX_BYTES", 10_000)
     stream, metrics = StuckStream(), Metrics()
-    log = AccessLog(stream, metrics)
+    log = AccessLog(metrics, stream)
     observer = Observer(metrics, log)
     for _ in range(100):
-        observer.end(observer.begin("GRPC"))
+        record = RequestRecord("GRPC")
+        observer.begin(record)
+        observer.end(record)
     stream.released.set()
     log.stop()
     written = len(stream.getvalue().splitlines())
@@ -103,7 +106,7 @@ def test_stream_that_nobody_reads_holds_no_request_up_and_what_has_no_room_is_co
 def test_closed_stream_is_no_reason_to_fail():
     stream, metrics = io.StringIO(), Metrics()
     stream.close()
-    log = AccessLog(stream, metrics)
+    log = AccessLog(metrics, stream)
     log.write(RequestRecord("GRPC"), 0.001)
     log.stop()
     assert 'darkroom_log_dropped_total{log="access"} 1\n' in metrics_text(metrics)
@@ -114,7 +117,7 @@ def metrics_text(metrics):
 
 
 def test_standard_error_is_the_default(capfd):
-    log = AccessLog()
+    log = AccessLog(Metrics())
     log.write(RequestRecord("GRPC", api="Predict"), 0.001)
     log.stop()
     assert json.loads(capfd.readouterr().err)["api"] == "Predict"
@@ -122,7 +125,7 @@ def test_standard_error_is_the_default(capfd):
 
 def test_request_after_the_stop_is_left_out():
     stream = io.StringIO()
-    log = AccessLog(stream)
+    log = AccessLog(Metrics(), stream)
     log.stop()
     log.write(RequestRecord("GRPC"), 0.001)
     assert stream.getvalue() == ""
@@ -131,8 +134,8 @@ def test_request_after_the_stop_is_left_out():
 def test_observer_measures_and_counts_a_request_once_it_ends():
     metrics = Metrics()
     observer = Observer(metrics)
-    record = observer.begin("REST", peer="127.0.0.1:1", request_id="7")
-    record.api, record.model_name, record.code = "Predict", "digits", Code.OK
+    record = RequestRecord("REST", "Predict", "digits")
+    observer.begin(record)
     assert 'darkroom_requests_in_flight{entrypoint="REST"} 1\n' in metrics_text(metrics)
     observer.end(record)
     text = metrics_text(metrics)
@@ -142,9 +145,11 @@ def test_observer_measures_and_counts_a_request_once_it_ends():
 
 def test_request_outside_the_api_is_logged_and_not_counted():
     stream, metrics = io.StringIO(), Metrics()
-    log = AccessLog(stream, metrics)
+    log = AccessLog(metrics, stream)
     observer = Observer(metrics, log)
-    observer.end(observer.begin("REST"))
+    record = RequestRecord("REST")
+    observer.begin(record)
+    observer.end(record)
     log.stop()
     assert len(stream.getvalue().splitlines()) == 1
     assert "request_count{" not in metrics_text(metrics)

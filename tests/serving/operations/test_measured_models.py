@@ -10,7 +10,8 @@ from darkroom.serving.model_server.operations.measured_models import (
     measure_warmup,
 )
 from darkroom.serving.model_server.operations.metrics import Metrics
-from darkroom.serving.model_server.operations.observer import Observer, find_current_record
+from darkroom.serving.model_server.operations.observer import Observer
+from darkroom.serving.model_server.operations.request_record import CURRENT, RequestRecord
 
 
 class Sleeper:
@@ -44,11 +45,11 @@ def text_of(metrics):
 
 
 async def answer(observer, servable, api, model_name, seconds):
-    record = observer.begin("REST")
+    record = RequestRecord("REST", api, model_name)
+    observer.begin(record)
     await asyncio.sleep(0)
-    record.api, record.model_name = api, model_name
     await servable.run("serving_default", {"seconds": np.float32(seconds)})
-    assert find_current_record() is record
+    assert CURRENT.get() is record
     observer.end(record)
 
 

@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass, field
 
 from darkroom.serving.model_server.event_loop import EventLoopThread
-from darkroom.serving.model_server.operations.metrics import NO_METRICS
+from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.serving.model_server.operations.observer import Observer
 from darkroom.serving.model_server.rest.handler import RestHandler
 from darkroom.serving.model_server.rest.messages import RestResponse
@@ -50,7 +50,7 @@ class Records(Observer):
     """Keeps what it is told."""
 
     def __init__(self):
-        super().__init__(NO_METRICS)
+        super().__init__(Metrics())
         self.all = []
 
     def end(self, record):

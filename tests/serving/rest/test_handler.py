@@ -49,7 +49,11 @@ def create(tmp_path_factory, load):
     base_path = tmp_path_factory.mktemp("m")
     (base_path / "1").mkdir()
     (base_path / "1" / "saved_model.pb").touch()
-    core = create_core(load, LoadPolicy(poll_wait_seconds=0), allow_unavailable_labels=True)
+    core = create_core(
+        load,
+        LoadPolicy(poll_wait_seconds=0),
+        allow_version_labels_for_unavailable_models=True,
+    )
     config = create_config("m", base_path)
     config.model_config_list.config[0].version_labels.update(stable=1, old=0)
     for manager in core.apply(config):
