@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from google.protobuf import json_format
 
 from darkroom.serving.model_server.core import ModelSpec, ServerCore
-from darkroom.serving.model_server.errors import Code, InvalidArgument, to_status_error
+from darkroom.serving.model_server.errors import InvalidArgument, to_status_error
 from darkroom.serving.model_server.event_loop import call_by_size
 from darkroom.serving.model_server.inference.classify import classify
 from darkroom.serving.model_server.inference.predict import predict
@@ -31,7 +31,7 @@ from darkroom.serving.model_server.rest.json_documents import JsonDocuments
 from darkroom.serving.model_server.rest.json_examples import read_request
 from darkroom.serving.model_server.rest.json_request import read_inputs, read_signature_name
 from darkroom.serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH
-from darkroom.serving.model_server.rest.messages import Body, RestResponse, create_page
+from darkroom.serving.model_server.rest.messages import Body, RestResponse
 from darkroom.serving.protos.tensors import TensorType
 
 _API: Final = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
@@ -78,12 +78,10 @@ class RestHandler:
 
         Args:
             method: HTTP method.
-            path: Path of the URL, percent-encoded as sent, with its query, if there is one.
+            path: Path of the URL, one of the API's; percent-encoded as sent, with its query.
             body: Body of the request.
             record: Is told which model and version were asked for.
         """
-        if not is_api_path(path):
-            return create_page(HTTPStatus.NOT_FOUND, Code.NOT_FOUND)
         record = record or RequestRecord("REST")
         try:
             return RestResponse(HTTPStatus.OK, await self._answer(method, path, body, record))

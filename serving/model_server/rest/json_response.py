@@ -1,7 +1,9 @@
-"""Tensors to the body of a REST answer, character by character as TensorFlow Serving writes it."""
+"""Tensors to the body of a REST answer; numbers are written as TensorFlow Serving writes them."""
 
 import base64
+import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -9,11 +11,9 @@ import numpy as np
 
 from darkroom.serving.model_server.errors import InvalidArgument
 from darkroom.serving.model_server.rest.json_request import Layout
-from darkroom.serving.model_server.rest.json_text import format_floats, nest
+from darkroom.serving.model_server.rest.json_text import format_floats
 from darkroom.serving.protos.tensors import TensorError, find_type
 
-_LINE = ("[", ", ", "]")
-"""Brackets and separator of a list on one line."""
 _FLOATS: Final = frozenset(map(np.dtype, ("f4", "f8")))
 _INTEGERS: Final = frozenset(map(np.dtype, ("i1", "u1", "i2", "i4", "u4", "i8", "u8")))
 """TensorFlow Serving has no JSON for halves and uint16."""
@@ -35,9 +35,11 @@ def write_outputs(outputs: Mapping[str, np.ndarray], layout: Layout) -> bytes:
     """
     if not outputs:
         raise InvalidArgument("Cannot convert empty tensor map to JSON")
-    named = dict(sorted(outputs.items()))
-    text = _write_rows(named) if layout == "row" else _write_columns(named)
-    return text.encode("utf-8", "surrogateescape")
+    if layout == "column":
+        (text,) = _join_outputs(outputs, keep_axes=0)
+        return _wrap("outputs", text)
+    _check_batch_sizes(outputs)
+    return _wrap("predictions", _write_list(_join_outputs(outputs, keep_axes=1)))
 
 
 def write_classifications(result: Any) -> bytes:
@@ -55,9 +57,8 @@ def write_classifications(result: Any) -> bytes:
     for classifications in result.classifications:
         labels = [_encode_string(c.label) for c in classifications.classes]
         scores = format_floats(np.array([c.score for c in classifications.classes], np.float32))
-        pairs = [f"[{label}, {score}]" for label, score in zip(labels, scores, strict=True)]
-        rows.append("[" + ", ".join(pairs) + "]")
-    return _wrap("results", "[" + ", ".join(rows) + "\n    ]").encode()
+        rows.append(_write_list(map(_write_list, zip(labels, scores, strict=True))))
+    return _wrap("results", _write_list(rows))
 
 
 def write_regressions(result: Any) -> bytes:
@@ -72,7 +73,7 @@ def write_regressions(result: Any) -> bytes:
     if not result.regressions:
         raise InvalidArgument("Cannot convert empty RegressionResults to JSON")
     values = np.array([regression.value for regression in result.regressions], np.float32)
-    return _wrap("results", "[" + ", ".join(format_floats(values)) + "]").encode()
+    return _wrap("results", _write_list(format_floats(values)))
 
 
 def write_error(message: str) -> bytes:
@@ -81,18 +82,13 @@ def write_error(message: str) -> bytes:
     return json.dumps({"error": message}, indent=4, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _write_rows(outputs: Mapping[str, np.ndarray]) -> str:
-    _check_batch_sizes(outputs)
-    if len(outputs) == 1:
-        ((name, array),) = outputs.items()
-        rows = _write_each_row(name, array, depth=2)
-        return _wrap("predictions", "[" + ", ".join(rows) + "\n    ]" if rows else "[]")
-    columns = [_write_each_row(name, array, depth=3) for name, array in outputs.items()]
-    keys = [_write_key(name, depth=3) for name in outputs]
-    objects = [_join_members(keys, row, depth=2) for row in zip(*columns, strict=True)]
-    separator = ",\n" + _indent(2)
-    body = f"[\n{_indent(2)}{separator.join(objects)}\n{_indent(1)}]" if objects else "[]"
-    return _wrap("predictions", body)
+def _join_outputs(outputs: Mapping[str, np.ndarray], keep_axes: int) -> list[str]:
+    """Returns a text for each element of the kept dimensions: its value in each output."""
+    texts = [_write_tensor(name, outputs[name], keep_axes) for name in sorted(outputs)]
+    if len(texts) == 1:
+        return texts[0]
+    keys = [f"{_encode_string(name)}: " for name in sorted(outputs)]
+    return [_write_object(map(str.__add__, keys, row)) for row in zip(*texts, strict=True)]
 
 
 def _check_batch_sizes(outputs: Mapping[str, np.ndarray]) -> None:
@@ -108,54 +104,32 @@ def _check_batch_sizes(outputs: Mapping[str, np.ndarray]) -> None:
         batch_size = array.shape[0]
 
 
-def _write_columns(outputs: Mapping[str, np.ndarray]) -> str:
-    if len(outputs) == 1:
-        ((name, array),) = outputs.items()
-        return _wrap("outputs", _write_indented(name, array, depth=1))
-    members = {name: _write_indented(name, array, depth=2) for name, array in outputs.items()}
-    return _wrap("outputs", _write_members(members, depth=1))
+def _wrap(key: str, body: str) -> bytes:
+    return f'{{\n    "{key}": {body}\n}}'.encode("utf-8", "surrogateescape")
 
 
-def _wrap(key: str, body: str) -> str:
-    return _write_members({key: body}, depth=0)
+def _write_list(items: Iterable[str]) -> str:
+    return "[" + ", ".join(items) + "]"
 
 
-def _write_members(members: Mapping[str, str], depth: int) -> str:
-    """Writes an object whose values are written already; `depth` is that of the object."""
-    keys = [_write_key(name, depth + 1) for name in members]
-    return _join_members(keys, members.values(), depth)
+def _write_object(members: Iterable[str]) -> str:
+    return "{" + ", ".join(members) + "}"
 
 
-def _write_key(name: str, depth: int) -> str:
-    return f"{_indent(depth)}{_encode_string(name)}: "
+def _write_tensor(name: str, array: np.ndarray, keep_axes: int) -> list[str]:
+    """Returns nested lists, one for each element of the outermost dimensions that are kept."""
+    items = _write_leaves(name, array)
+    for axis in reversed(range(keep_axes, array.ndim)):
+        leaves, size = iter(items), array.shape[axis]
+        count = math.prod(array.shape[:axis])
+        items = [_write_list(itertools.islice(leaves, size)) for _ in range(count)]
+    return items
 
 
-def _join_members(keys: Iterable[str], values: Iterable[str], depth: int) -> str:
-    return "{\n" + ",\n".join(map(str.__add__, keys, values)) + "\n" + _indent(depth) + "}"
-
-
-def _write_each_row(name: str, array: np.ndarray, depth: int) -> list[str]:
-    """Writes each element of the first dimension as lists on one line."""
-    leaves = _write_leaves(name, array, depth + array.ndim - 1)
-    if array.ndim == 1:
-        return leaves
-    return nest(leaves, array.shape, [_LINE] * array.ndim, keep_axes=1)
-
-
-def _write_indented(name: str, array: np.ndarray, depth: int) -> str:
-    """Writes a tensor as lists that give each element a line."""
-    leaves = _write_leaves(name, array, depth + array.ndim)
-    brackets = []
-    for level in range(depth, depth + array.ndim):
-        inner, outer = "\n" + _indent(level + 1), "\n" + _indent(level)
-        brackets.append(("[" + inner, "," + inner, outer + "]"))
-    return nest(leaves, array.shape, brackets)[0]
-
-
-def _write_leaves(name: str, array: np.ndarray, depth: int) -> list[str]:
+def _write_leaves(name: str, array: np.ndarray) -> list[str]:
     flat = array.ravel()
     if array.dtype == object:
-        return _write_strings(name, flat.tolist(), depth)
+        return _write_strings(name, flat.tolist())
     if array.dtype not in _FLOATS | _INTEGERS | {np.dtype(bool)}:
         raise InvalidArgument(f"Failed to write JSON value for tensor type: {_name_type(array)}")
     texts: list[str] = []
@@ -172,12 +146,11 @@ def _write_numbers(values: np.ndarray) -> list[str]:
     return list(map(str, values.tolist()))
 
 
-def _write_strings(name: str, values: list[bytes], depth: int) -> list[str]:
+def _write_strings(name: str, values: list[bytes]) -> list[str]:
     # TensorFlow knows only one string type; the name's ending says that it is binary.
     if not name.endswith("_bytes"):
         return [_encode_string(value.decode("utf-8", "surrogateescape")) for value in values]
-    encoded = [base64.b64encode(value).decode("ascii") for value in values]
-    return [_write_members({"b64": f'"{text}"'}, depth) for text in encoded]
+    return [f'{{"b64": "{base64.b64encode(value).decode("ascii")}"}}' for value in values]
 
 
 def _name_type(array: np.ndarray) -> str:
@@ -185,7 +158,3 @@ def _name_type(array: np.ndarray) -> str:
         return find_type(array).name
     except TensorError:
         return str(array.dtype)
-
-
-def _indent(depth: int) -> str:
-    return "    " * depth

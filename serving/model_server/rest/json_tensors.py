@@ -1,13 +1,12 @@
 """One JSON value to one tensor.
 
-A list of lists that is rectangular and of one kind is converted as a whole. Anything else is gone
-through value by value, to find the first that is wrong and say so in TensorFlow Serving's words.
+Leaves of one kind are converted as a whole. Others are gone through one by one, to find the first
+that is wrong and say so in TensorFlow Serving's words.
 """
 
 import base64
 import binascii
 import contextlib
-from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
@@ -45,10 +44,9 @@ def to_tensor(value: Any, type_: TensorType) -> np.ndarray:
     """
     shape = measure(value)
     leaves = _flatten(value, shape)
-    array = None if leaves is None else _convert_all(leaves, type_)
+    array = _convert_all(leaves, type_)
     if array is None:
-        each = _walk(value, 0, shape) if leaves is None else leaves
-        array = _to_array([_convert(leaf, type_) for leaf in each], type_)
+        array = _to_array([_convert(leaf, type_) for leaf in leaves], type_)
     return array.reshape(shape)
 
 
@@ -68,37 +66,31 @@ def measure(value: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _flatten(value: Any, shape: tuple[int, ...]) -> list[Any] | None:
-    """Returns the leaves, or None if the value is not of this shape throughout."""
+def _flatten(value: Any, shape: tuple[int, ...]) -> list[Any]:
+    """Returns the leaves; refuses a value that is not of this shape throughout."""
     items = [value]
-    for size in shape:
+    for level, size in enumerate(shape):
         if any(type(item) is not list or len(item) != size for item in items):
-            return None
+            raise _find_unequal(items, level, shape)
         items = list(chain.from_iterable(items))
-    return None if list in set(map(type, items)) else items
-
-
-def _walk(value: Any, level: int, shape: tuple[int, ...]) -> Iterator[Any]:
-    """Yields the leaves in order; converts none, but finds what is at the wrong place."""
-    if not isinstance(value, list):
-        if level != len(shape):
-            raise InvalidArgument(
-                f"JSON Value: {quote(value)} found at incorrect level: {level + 1} "
-                f"in the JSON DOM. Expected at level: {len(shape)}"
-            )
-        yield value
-        return
-    if level >= len(shape):
+    if list in set(map(type, items)):
         raise InvalidArgument(
-            f"Encountered list at unexpected level: {level} expected < {len(shape)}"
+            f"Encountered list at unexpected level: {len(shape)} expected < {len(shape)}"
         )
-    if len(value) != shape[level]:
-        raise InvalidArgument(
-            f"Encountered list at unexpected size: {len(value)} at level: {level} "
+    return items
+
+
+def _find_unequal(items: list[Any], level: int, shape: tuple[int, ...]) -> InvalidArgument:
+    wrong = next(item for item in items if type(item) is not list or len(item) != shape[level])
+    if isinstance(wrong, list):
+        return InvalidArgument(
+            f"Encountered list at unexpected size: {len(wrong)} at level: {level} "
             f"expected size: {shape[level]}"
         )
-    for item in value:
-        yield from _walk(item, level + 1, shape)
+    return InvalidArgument(
+        f"JSON Value: {quote(wrong)} found at incorrect level: {level + 1} "
+        f"in the JSON DOM. Expected at level: {len(shape)}"
+    )
 
 
 def _convert_all(leaves: list[Any], type_: TensorType) -> np.ndarray | None:

