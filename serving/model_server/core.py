@@ -191,12 +191,9 @@ class ServerCore:
         return model.settings.logging_config if model is not None else None
 
     async def reload(self, config: Any) -> None:
-        """Serves what a configuration says and nothing else, and waits for the models it adds.
+        """Serves what a `ModelServerConfig` says and nothing else, and waits for what it adds.
 
         Models that are served already go on; what changes for them happens after the answer.
-
-        Args:
-            config: `ModelServerConfig` message.
 
         Raises:
             StatusError: The configuration is refused, and nothing has changed; or it is followed
@@ -222,12 +219,9 @@ class ServerCore:
             self._read(copy_config(config))
 
     def apply(self, config: Any) -> list[ModelManager]:
-        """Begins to serve what a configuration says; returns before any model is loaded.
+        """Begins to serve what a `ModelServerConfig` says; returns before any model is loaded.
 
         Calls from several threads take turns.
-
-        Args:
-            config: `ModelServerConfig` message.
 
         Returns:
             The managers of the models that are new.

@@ -19,10 +19,6 @@ from darkroom.serving.model_server.rest.service import RestService
 class Endpoints:
     """The REST and the gRPC server of one model server, in the event loop that makes them.
 
-    Args:
-        config: What to bind, and how to serve there.
-        metrics: What is counted and shown.
-
     Attributes:
         rest_port: The bound REST port; None if there is none.
         grpc_port: The bound gRPC port; None if there is none.
@@ -70,11 +66,7 @@ class Endpoints:
         return " ".join(parts)
 
     async def start(self, core: ServerCore) -> None:
-        """Begins to answer requests.
-
-        Args:
-            core: The models.
-        """
+        """Begins to answer requests."""
         observer = Observer(self._metrics, self._access_log)
         if self._grpc is not None:
             await self._grpc.start(core, observer)

@@ -127,11 +127,7 @@ class Unimplemented(StatusError):
 def to_status_error(error: Exception, what: str = "a request") -> StatusError:
     """Returns what a client is told about any error, and logs one that is no client's fault.
 
-    TensorFlow's errors keep their code, and a `StatusError` comes back as it is.
-
-    Args:
-        error: Any error.
-        what: What it has failed, for the log.
+    TensorFlow's errors keep their code, and a `StatusError` comes back as it is. `what` has failed.
     """
     status = error if isinstance(error, StatusError) else _create_status(error)
     if status.code in (Code.INTERNAL, Code.UNKNOWN) and not status.is_logged:

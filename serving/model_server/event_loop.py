@@ -86,12 +86,7 @@ async def call_by_size(
     *args: Arguments.args,
     **kwargs: Arguments.kwargs,
 ) -> Result:
-    """Calls a function at once where it has little to do, else in a thread.
-
-    Args:
-        size: Bytes that the function reads or writes.
-        function: What to call; safe to use from any thread.
-    """
+    """Calls a function at once where it reads and writes few bytes, else in a thread."""
     if size <= INLINE_BYTES:
         return function(*args, **kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)

@@ -19,10 +19,7 @@ _DIGITS: Final = re.compile(r"\d+")
 class FailureLog:
     """Logs exceptions as errors, and those of one cause once in `QUIET_SECONDS`.
 
-    Safe to use from any thread.
-
-    Args:
-        clock: Returns seconds that never go back.
+    Safe to use from any thread. The clock returns seconds that never go back.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -31,12 +28,7 @@ class FailureLog:
         self._causes: dict[object, tuple[float, int]] = {}
 
     def report(self, what: str, error: BaseException) -> None:
-        """Logs a failure with its trace, unless one of the same cause was logged just now.
-
-        Args:
-            what: What failed.
-            error: Why.
-        """
+        """Logs what failed with its trace, unless one of the same cause was logged just now."""
         left_out = self._take_turn(_find_cause(what, error))
         if left_out is not None:
             more = f" ({left_out} more of this cause were left out)" if left_out else ""

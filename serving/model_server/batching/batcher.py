@@ -45,11 +45,7 @@ class Batcher:
         metrics.name_batch_threads(self._parameters.thread_pool_name)
 
     def create_servable(self, model: Model, path: Path) -> BatchedServable | None:
-        """Returns the servable of a version, or None if its requests are not to be batched.
-
-        Args:
-            model: The loaded model.
-            path: Folder of the version.
+        """Returns the servable of the version in a folder; None if it is not to be batched.
 
         Raises:
             InvalidArgument: The version brings parameters along that are not valid.

@@ -42,9 +42,7 @@ def count_rows(inputs: Arrays) -> int:
 def describe_kind(inputs: Arrays, pad: bool) -> Hashable:
     """Returns a key that is equal for inputs that may share a batch.
 
-    Args:
-        inputs: A request's inputs.
-        pad: Whether different shapes of the same rank may.
+    With `pad`, different shapes of the same rank may.
     """
     kinds = [(name, a.dtype, _describe_shape(a, pad)) for name, a in inputs.items()]
     # By name alone: the names differ, and types have no order.
@@ -105,15 +103,12 @@ def _fill_padded(merged: np.ndarray, arrays: Sequence[np.ndarray]) -> None:
 
 
 def split(outputs: Arrays, rows_per_request: Sequence[int], size: int) -> list[Outputs]:
-    """Gives each request its rows of the outputs.
+    """Returns, for each request in a batch, output name to a view of its rows.
 
     Args:
-        outputs: The model's answer to a batch.
+        outputs: The model's answer to the batch.
         rows_per_request: Rows of each request, in their order in the batch.
         size: Rows of the batch; those beyond the requests' are left out.
-
-    Returns:
-        For each request, output name to a view of its rows.
 
     Raises:
         UnbatchableModel: An output without rows.
@@ -137,14 +132,9 @@ def split(outputs: Arrays, rows_per_request: Sequence[int], size: int) -> list[O
 
 
 def cut(inputs: Arrays, rows_per_part: Sequence[int]) -> Sequence[Arrays]:
-    """Cuts a request into parts.
+    """Returns, for each part of a request, input name to a view of its rows.
 
-    Args:
-        inputs: The request's inputs.
-        rows_per_part: Rows of each part, together those of the request.
-
-    Returns:
-        For each part, input name to a view of its rows.
+    The rows of the parts are together those of the request.
     """
     if len(rows_per_part) == 1:
         return [inputs]

@@ -122,13 +122,9 @@ def read_batching_parameters(path: Path) -> BatchingParameters:
 
 
 def read_version_parameters(folder: Path) -> BatchingParameters | None:
-    """Reads the parameters that a version brings along.
+    """Reads the parameters in a version's folder; None if it brings none along.
 
-    Args:
-        folder: Folder of the version.
-
-    Returns:
-        Its parameters, of which those of the threads do not count; None if it brings none.
+    Those of the threads do not count.
 
     Raises:
         InvalidArgument: The file is there, and is not valid.

@@ -84,9 +84,7 @@ class BatchQueue:
     each kind. All batches count against the limit together, so that a client who sends many
     shapes gets no more room than others.
 
-    Args:
-        parameters: Sizes, time limit and number of batches.
-        process: Called with the tasks of a batch, in a batch thread; must not raise.
+    `process` is called with the tasks of a batch, in a batch thread; it must not raise.
     """
 
     def __init__(
@@ -129,12 +127,7 @@ class BatchQueue:
     def add(
         self, request: Request, create_future: Callable[[], "asyncio.Future[Outputs]"], now: float
     ) -> tuple[list["asyncio.Future[Outputs]"], bool]:
-        """Adds a request.
-
-        Args:
-            request: The request.
-            create_future: Creates what its answer goes to.
-            now: Present time.
+        """Adds a request; `create_future` creates what its answer goes to.
 
         Returns:
             The futures of its parts, one if it is not split, and whether a batch was opened or

@@ -55,11 +55,8 @@ class BatchRunner:
     def process(self, tasks: Sequence[Task], first: bool = True) -> None:
         """Computes tasks as one batch and sets their futures, in the loops that they are of.
 
-        Tasks whose futures are cancelled are left out. Never raises.
-
-        Args:
-            tasks: The tasks.
-            first: Whether they have not been computed before.
+        Tasks whose futures are cancelled are left out. Never raises. `first` says that they have
+        not been computed before.
         """
         tasks = [task for task in tasks if not task.future.cancelled()]
         if not tasks:

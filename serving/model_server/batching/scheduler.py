@@ -21,10 +21,7 @@ class BatchScheduler:
     waited `batch_timeout_micros`. A queue with much to do gets every other turn at most while
     another one has a batch that is due.
 
-    Args:
-        num_threads: How many batches are computed at a time.
-        name: Name of the threads.
-        clock: Returns seconds; the time limits of all queues are measured by it.
+    The time limits of all queues are measured by `clock`, which returns seconds.
     """
 
     def __init__(
@@ -49,10 +46,9 @@ class BatchScheduler:
         atexit.register(self.close)
 
     def submit(self, queue: BatchQueue, inputs: Arrays) -> list["asyncio.Future[Outputs]"]:
-        """Lets a request wait in a queue; called in the event loop that awaits the answer.
+        """Lets a request wait in a queue, and returns the futures of its parts, at least one.
 
-        Returns:
-            Futures of the request's parts; one, if it is not split.
+        Called in the event loop that awaits the answer.
 
         Raises:
             InvalidArgument: The inputs cannot be part of a batch.
@@ -79,11 +75,7 @@ class BatchScheduler:
             self._condition.notify()
 
     def close(self, wait: bool = True) -> None:
-        """Takes no more requests and ends the threads once they have computed what waits.
-
-        Args:
-            wait: Whether to return only when they have ended.
-        """
+        """Takes no more requests and ends the threads once they have computed what waits."""
         with self._condition:
             self._closed = True
             for queue in self._waiting:

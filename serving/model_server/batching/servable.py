@@ -20,11 +20,7 @@ from darkroom.serving.model_server.servables.threaded import Model
 class BatchedServable:
     """Puts the requests of each signature together, whichever protocol they came by.
 
-    Args:
-        model: The loaded model.
-        scheduler: The threads that run it, shared with other models.
-        parameters: Sizes and time limits; those of the threads are the scheduler's.
-        metrics: Where each batch is counted.
+    The threads are the scheduler's, shared with other models; so are the parameters of these.
     """
 
     def __init__(
@@ -47,12 +43,7 @@ class BatchedServable:
     ) -> dict[str, np.ndarray]:
         """Runs a signature; a request that is cancelled before its batch starts never runs.
 
-        Args:
-            signature_name: Name of the signature.
-            inputs: Input name to array, rows along dimension 0.
-
-        Returns:
-            Output name to array, views of the batch's.
+        Inputs have their rows along dimension 0. Outputs are views of the batch's.
 
         Raises:
             FailedPrecondition: No such signature, or the outputs are not one row per row.

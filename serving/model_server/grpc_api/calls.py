@@ -29,10 +29,6 @@ class Calls:
     """Answers calls, and knows how many are being answered.
 
     Streams, which clients may keep open for ever, are none of them.
-
-    Args:
-        core: The models.
-        observer: Is told of each call.
     """
 
     def __init__(self, core: ServerCore, observer: Observer) -> None:
@@ -47,13 +43,7 @@ class Calls:
     def create_handler(
         self, api: str, request_class: Any, method: Method
     ) -> Callable[[bytes, Any], Awaitable[bytes]]:
-        """Returns what `grpc.aio` calls for a method.
-
-        Args:
-            api: Name of the method.
-            request_class: Class of its request messages.
-            method: Answers them.
-        """
+        """Returns what `grpc.aio` calls for the method of that name."""
 
         # Takes and gives bytes, so that a large message is read and written beside the event loop.
         async def handle(content: bytes, context: Any) -> bytes:

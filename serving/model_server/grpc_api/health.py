@@ -18,11 +18,7 @@ _POLL_SECONDS: Final = 0.5
 
 
 class HealthService:
-    """Answers whether the server is ready, the same for each of its services.
-
-    Args:
-        is_ready: Returns whether requests should be sent here.
-    """
+    """Answers whether the server is ready, the same for each of its services."""
 
     def __init__(self, is_ready: Callable[[], bool]) -> None:
         self._is_ready = is_ready

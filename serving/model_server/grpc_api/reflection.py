@@ -10,12 +10,7 @@ from darkroom.serving.model_server.grpc_api.health import SERVICE_NAME as HEALTH
 
 
 def add_reflection(server: Any, has_health: bool) -> None:
-    """Adds the service to a `grpc.aio` server.
-
-    Args:
-        server: Serves PredictionService and ModelService.
-        has_health: Whether it serves the health service too.
-    """
+    """Adds the service to the `grpc.aio` server of the API, and maybe of the health service."""
     names = [*protos.SERVICES, reflection.SERVICE_NAME, *([HEALTH] if has_health else [])]
     # Not the default pool: the modules that register the services there cannot be imported with
     # protobuf 6.

@@ -76,12 +76,7 @@ class GrpcServer:
             return 0
 
     async def start(self, core: ServerCore, observer: Observer) -> None:
-        """Begins to answer requests.
-
-        Args:
-            core: The models.
-            observer: Is told of each request.
-        """
+        """Begins to answer requests."""
         config = self._config
         self._calls = Calls(core, observer)
         self._server.add_generic_rpc_handlers(create_handlers(self._calls))
@@ -139,10 +134,7 @@ def _create_options(config: ServerConfig) -> list[tuple[str, int | str]]:
 
 
 def parse_channel_arguments(text: str) -> dict[str, int | str]:
-    """Returns option name to value; what reads as an integer of 32 bits is one.
-
-    Args:
-        text: Options as `name=value,name=value`.
+    """Returns the options in a text as `name=value,name=value`; integers of 32 bits as such.
 
     Raises:
         StartError: A part is not `name=value`.

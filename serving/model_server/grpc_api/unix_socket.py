@@ -46,11 +46,8 @@ def write_address(path: Path) -> str:
 class SocketFile:
     """The file of a bound socket, to be removed once its server has stopped.
 
-    As with gRPC and TensorFlow Serving, a server takes over the path of one that runs.
-
-    Args:
-        bound: The bound socket.
-        path: Where it is to be.
+    As with gRPC and TensorFlow Serving, a server takes over the path of one that runs: the bound
+    socket is moved there.
     """
 
     def __init__(self, bound: Path, path: Path) -> None:

@@ -17,16 +17,10 @@ _TYPES: Final = {CLASSES: "string", SCORES: "float"}
 
 
 def _fill(result: Any, outputs: Mapping[str, np.ndarray], num_examples: int) -> None:
-    """Writes the outputs of a model into a `ClassificationResult`.
+    """Writes the outputs of a model into an empty `ClassificationResult`.
 
-    Args:
-        result: The empty message.
-        outputs: `classes`, strings, and `scores`, floats, both of shape (examples, classes); one
-            of the two may be missing.
-        num_examples: Examples that were sent.
-
-    Raises:
-        InvalidArgument: Outputs of another type or shape.
+    They are `classes`, strings, and `scores`, floats, both of shape (examples, classes); one of
+    the two may be missing.
     """
     for name in (CLASSES, SCORES):
         if name in outputs:

@@ -44,15 +44,7 @@ class ExampleApi:
     async def __call__(
         self, loaded: LoadedVersion, request: Any, check_method_name: bool = False
     ) -> Any:
-        """Answers a request.
-
-        Args:
-            loaded: The version to ask.
-            request: The request message.
-            check_method_name: Whether to refuse a signature of another method.
-
-        Returns:
-            The answer's message.
+        """Returns the answer's message; may refuse a signature of another method.
 
         Raises:
             InvalidArgument: No such signature, one that is not of this API's form, or no examples.
@@ -94,12 +86,10 @@ class ExampleApi:
 
 
 async def read_examples(input_: Any) -> np.ndarray:
-    """Returns the examples of an `Input` message, serialized; each has the context in front.
+    """Returns the serialized examples of an `Input` message, as object array of shape (examples,).
 
-    Two serialized messages in a row are read as one, in which the second wins.
-
-    Returns:
-        Bytes, object array of shape (examples,).
+    Each has the context in front: two serialized messages in a row are read as one, in which the
+    second wins.
 
     Raises:
         InvalidArgument: There is no example, or a context too large for so many.
@@ -128,15 +118,7 @@ def _serialize_examples(examples: Any, context: bytes) -> np.ndarray:
 async def run_examples(
     servable: Servable, signature_name: str, examples: np.ndarray
 ) -> Mapping[str, np.ndarray]:
-    """Runs a signature on examples.
-
-    Args:
-        servable: The loaded model.
-        signature_name: Name of the signature.
-        examples: What `read_examples` returns.
-
-    Returns:
-        Output name to array.
+    """Runs a signature on examples as `read_examples` returns them; returns output name to array.
 
     Raises:
         InvalidArgument: The signature does not take strings.

@@ -29,15 +29,9 @@ _APIS: Final = {api.method: api for api in (classify, regress)}
 async def multi_inference(
     loaded: LoadedVersion, request: Any, check_method_name: bool = False
 ) -> Any:
-    """Answers a `MultiInferenceRequest`.
+    """Returns the `MultiInferenceResponse` to a request: a result for each task.
 
-    Args:
-        loaded: The version to ask.
-        request: The request message; its tasks name signatures of this one model.
-        check_method_name: Whether to refuse a signature of another method than its task's.
-
-    Returns:
-        `MultiInferenceResponse`, a result for each task.
+    The tasks name signatures of this one model; those of another method may be refused.
 
     Raises:
         InvalidArgument: A task without a model's name, of another model, of a signature that

@@ -14,16 +14,7 @@ OUTPUTS: Final = "outputs"
 
 
 def _fill(result: Any, outputs: Mapping[str, np.ndarray], num_examples: int) -> None:
-    """Writes the output of a model into a `RegressionResult`.
-
-    Args:
-        result: The empty message.
-        outputs: `outputs`, floats of shape (examples,) or (examples, 1).
-        num_examples: Examples that were sent.
-
-    Raises:
-        InvalidArgument: An output of another type or shape.
-    """
+    """Writes `outputs`, floats of shape (examples,) or (examples, 1), into a `RegressionResult`."""
     array = outputs[OUTPUTS]
     if array.ndim != 1 and not (array.ndim == 2 and array.shape[1] == 1):
         raise InvalidArgument(

@@ -32,10 +32,7 @@ class ConfigFileFollower:
     As in TensorFlow Serving, the file is followed at each look, so that it prevails over a
     configuration that came by HandleReloadConfigRequest.
 
-    Args:
-        path: The file.
-        poll_wait_seconds: Seconds between two looks, more than 0.
-        apply: Follows a configuration; raises `StatusError` where it is refused.
+    `apply` follows a configuration, and raises `StatusError` where it is refused.
     """
 
     def __init__(

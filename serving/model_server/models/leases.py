@@ -23,12 +23,7 @@ class Servable(Protocol):
 
 
 class LoadedVersion:
-    """A servable with its version, kept until the last request that uses it has ended.
-
-    Args:
-        version: Number of the version.
-        servable: The loaded model.
-    """
+    """A servable with its version, kept until the last request that uses it has ended."""
 
     def __init__(self, version: int, servable: Servable) -> None:
         self.version = version
@@ -61,8 +56,7 @@ class LoadedVersion:
     def retire(self, on_idle: "Callable[[LoadedVersion], None]") -> None:
         """Takes no new users, and has itself passed to a function once the present ones are done.
 
-        Args:
-            on_idle: Called once, in the thread that ends the last use.
+        That is called once, in the thread that ends the last use.
         """
         with self._lock:
             self._on_idle = on_idle

@@ -82,13 +82,8 @@ class VersionLoader:
     def try_load(self, version: int, path: Path, stopping: threading.Event) -> LoadedVersion | None:
         """Loads a version, unless it has failed and the time of its next try has not come.
 
-        Args:
-            version: Number of the version.
-            path: Its folder.
-            stopping: Once set, no load begins.
-
-        Returns:
-            None where the version is not loaded; if it failed, that is in its status.
+        No load begins once `stopping` is set. Returns None where the version is not loaded; if it
+        failed, that is in its status.
         """
         fingerprint = _fingerprint(path, self._policy.model_files)
         failure = self._failures.get(version)

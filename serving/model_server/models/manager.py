@@ -128,10 +128,9 @@ class ModelManager:
         return not self._thread.is_alive()
 
     def acquire(self, version: int | None = None) -> LoadedVersion | None:
-        """Returns a version with one more user, who releases it; None where it is not served.
+        """Returns a version, or the newest, with one more user, who releases it.
 
-        Args:
-            version: Number of the version; None takes the newest.
+        None where it is not served.
         """
         while True:
             serving = self._serving
@@ -285,12 +284,7 @@ class ModelManager:
 
 
 def not_served(name: str, version: int | None) -> NotFound:
-    """Returns the error of a request for what is not served.
-
-    Args:
-        name: Name of the model.
-        version: Number of the version; None where the newest was asked for.
-    """
+    """Returns the error of a request for a version, or the newest, that is not served."""
     wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
     return NotFound(f"Servable not found for request: {wanted}")
 

@@ -40,9 +40,7 @@ class ModelSettings:
 def create_config(model_name: str, base_path: Path) -> Any:
     """Returns the `ModelServerConfig` of one model whose newest version is served.
 
-    Args:
-        model_name: Name of the model.
-        base_path: Its folder; a relative one is taken from the working directory.
+    A relative path is taken from the working directory.
     """
     message = protos.message_class(_CONFIG)()
     message.model_config_list.config.add(
@@ -57,11 +55,7 @@ def copy_config(message: Any) -> Any:
 
 
 def read_settings(message: Any, served: Collection[str] = ()) -> dict[str, ModelSettings]:
-    """Returns what a `ModelServerConfig` says, by model name.
-
-    Args:
-        message: The configuration, with a list of models.
-        served: Names of the models that are served now.
+    """Returns what a `ModelServerConfig` with a list of models says, by model name.
 
     Raises:
         InvalidArgument: It contradicts itself, or asks for what this server cannot do.

@@ -33,15 +33,10 @@ class VersionPolicy:
 def list_versions(
     base_path: Path, model_files: Sequence[str] = SAVED_MODEL_FILES
 ) -> dict[int, Path] | None:
-    """Returns the version folders that hold a model, by version number.
+    """Returns the folders that hold a model, by version number; None where nothing can be read.
 
-    Args:
-        base_path: Folder of the version folders.
-        model_files: A folder with one of these files holds a model; one without is being copied.
-
-    Returns:
-        An empty dict where the folder has no version; None where it cannot be read, which may
-        pass and is no reason to unload what is served.
+    That may pass, and is no reason to unload what is served. A folder with one of the files holds
+    a model; one without is being copied.
     """
     # Versions may come and go between the reading of a folder and the look into each of them. So
     # what is seen counts once it is seen twice: else one that replaces another could be missed.
@@ -66,11 +61,6 @@ def _look(base_path: Path, model_files: Sequence[str]) -> dict[int, Path] | None
         for version in sorted(numbered, reverse=True)
         if version <= _MAX_VERSION and find_file(numbered[version], model_files) is not None
     }
-
-
-def find_saved_model_file(path: Path) -> Path | None:
-    """Returns the file that makes a folder a SavedModel, None where there is none."""
-    return find_file(path, SAVED_MODEL_FILES)
 
 
 def find_file(path: Path, names: Sequence[str]) -> Path | None:

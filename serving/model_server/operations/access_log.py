@@ -36,12 +36,7 @@ class AccessLog:
         )
 
     def write(self, record: RequestRecord, seconds: float) -> None:
-        """Logs a request that has been answered.
-
-        Args:
-            record: The request; must not change any more.
-            seconds: How long it took to answer.
-        """
+        """Logs a request that took so long to answer; it must not change any more."""
         size = _RECORD_BYTES + len(record.model_name) + len(record.signature_name)
         size += len(record.request_id)
         if not self._writer.offer((record, seconds, time.time()), size):
@@ -66,10 +61,7 @@ class AccessLog:
 def describe(record: RequestRecord, seconds: float, ended: float) -> dict[str, Any]:
     """Returns what the access log tells of a request.
 
-    Args:
-        record: The request.
-        seconds: How long it took to answer.
-        ended: When it was answered, in seconds since 1970.
+    It took `seconds` to answer, and that ended so many seconds after 1970.
     """
     time_text = datetime.fromtimestamp(ended, timezone.utc).isoformat(timespec="milliseconds")
     fields = {

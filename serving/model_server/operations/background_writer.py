@@ -40,14 +40,10 @@ class BackgroundWriter(Generic[Item]):
         self._thread: threading.Thread | None = None
 
     def offer(self, item: Item, size: int) -> bool:
-        """Takes an item to write; safe to use from any thread.
+        """Takes an item of `size` bytes to write, which must not change any more.
 
-        Args:
-            item: The item, which must not change any more.
-            size: Bytes of memory that it holds.
-
-        Returns:
-            False if there is no room for it, or the writer is stopped.
+        Safe to use from any thread. Returns False if there is no room for it, or the writer is
+        stopped.
         """
         with self._lock:
             if self._bytes + size > self._max_bytes or self._stopping.is_set():

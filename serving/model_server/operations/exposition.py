@@ -14,55 +14,58 @@ Labels = tuple[str, ...]
 """Values of a metric's labels, in the order of their names."""
 
 
-class Counter:
-    """A number that only grows, for each combination of labels.
+class _Family:
+    """The numbers of a metric, a list for each combination of labels.
 
-    Args:
-        name: Name of the metric.
-        label_names: Names of its labels.
-        max_series: Combinations of labels to keep; the oldest gives way to a new one. None keeps
-            all.
-
-    Attributes:
-        name: Name of the metric.
+    Of `max_series` combinations, the oldest gives way to a new one; None keeps all.
     """
+
+    _size = 1
 
     def __init__(self, name: str, label_names: Labels, max_series: int | None = None) -> None:
         self.name = name
         self._label_names = label_names
         self._max_series = max_series
         self._lock = threading.Lock()
-        self._values: dict[Labels, int] = {}
+        self._series: dict[Labels, list[float]] = {}
+
+    def _find(self, labels: Labels) -> list[float]:
+        """Returns the numbers of these labels, to be changed under the lock."""
+        numbers = self._series.get(labels)
+        if numbers is None:
+            if len(self._series) == self._max_series:
+                del self._series[next(iter(self._series))]
+            numbers = self._series[labels] = [0] * self._size
+        return numbers
+
+    def _copy(self) -> list[tuple[str, list[float]]]:
+        with self._lock:
+            copies = [(labels, list(numbers)) for labels, numbers in self._series.items()]
+        return [(_write_labels(self._label_names, labels), numbers) for labels, numbers in copies]
+
+
+class Counter(_Family):
+    """A number that only grows, for each combination of labels."""
 
     def add(self, labels: Labels, amount: int = 1) -> None:
         """Adds to the number of these labels."""
         with self._lock:
-            if labels not in self._values and len(self._values) == self._max_series:
-                del self._values[next(iter(self._values))]
-            self._values[labels] = self._values.get(labels, 0) + amount
+            self._find(labels)[0] += amount
 
     def read_total(self) -> int:
         """Returns the sum of the numbers of all labels."""
         with self._lock:
-            return sum(self._values.values())
+            return int(sum(number for (number,) in self._series.values()))
 
     def write(self) -> Iterator[str]:
         """Yields the lines of the family, without line ends."""
-        with self._lock:
-            values = list(self._values.items())
         yield f"# TYPE {self.name} counter"
-        for labels, value in values:
-            yield f"{self.name}{{{_write_labels(self._label_names, labels)}}} {value}"
+        for labels, (number,) in self._copy():
+            yield f"{self.name}{{{labels}}} {number}"
 
 
 class Gauge:
-    """Numbers that are asked for when they are written.
-
-    Args:
-        name: Name of the metric.
-        label_names: Names of its labels.
-        read: Returns the present numbers.
-    """
+    """Numbers that are asked for when they are written: `read` returns the present ones."""
 
     def __init__(
         self, name: str, label_names: Labels, read: Callable[[], Iterable[tuple[Labels, float]]]
@@ -78,25 +81,11 @@ class Gauge:
             yield f"{self._name}{{{_write_labels(self._label_names, labels)}}} {value}"
 
 
-class _Series:
-    """What a histogram knows of one combination of labels."""
-
-    __slots__ = ("counts", "sum")
-
-    def __init__(self, size: int) -> None:
-        self.counts = [0] * size
-        self.sum = 0.0
-
-
-class Histogram:
+class Histogram(_Family):
     """How often values fell between bounds, for each combination of labels.
 
-    Args:
-        name: Name of the metric.
-        label_names: Names of its labels.
-        bounds: Upper bounds of the buckets, ascending; a value equal to a bound is below it. One
-            more bucket, without bound, follows.
-        max_series: As that of `Counter`.
+    The bounds are the upper ones of the buckets, ascending; a value equal to a bound is below it.
+    One more bucket, without bound, follows.
     """
 
     def __init__(
@@ -106,45 +95,30 @@ class Histogram:
         bounds: Sequence[float],
         max_series: int | None = None,
     ) -> None:
-        self._name = name
-        self._label_names = label_names
+        super().__init__(name, label_names, max_series)
         self._bounds = tuple(bounds)
         self._limits = [*(f"{bound:.6g}" for bound in bounds), "+Inf"]
-        self._max_series = max_series
-        self._lock = threading.Lock()
-        self._series: dict[Labels, _Series] = {}
+        # A count for each bucket, then the sum of the values.
+        self._size = len(self._limits) + 1
 
-    def observe(self, labels: Labels, value: float) -> None:
-        """Counts one value under these labels."""
-        self.observe_all(labels, (value,))
-
-    def observe_all(self, labels: Labels, values: Iterable[float]) -> None:
-        """Counts several values under these labels."""
+    def observe(self, labels: Labels, *values: float) -> None:
+        """Counts values under these labels."""
         buckets = [(bisect_left(self._bounds, value), value) for value in values]
         with self._lock:
-            series = self._series.get(labels) or self._add_series(labels)
+            numbers = self._find(labels)
             for bucket, value in buckets:
-                series.counts[bucket] += 1
-                series.sum += value
-
-    def _add_series(self, labels: Labels) -> _Series:
-        if len(self._series) == self._max_series:
-            del self._series[next(iter(self._series))]
-        series = self._series[labels] = _Series(len(self._limits))
-        return series
+                numbers[bucket] += 1
+                numbers[-1] += value
 
     def write(self) -> Iterator[str]:
         """Yields the lines of the family, without line ends."""
-        with self._lock:
-            copies = [(key, list(one.counts), one.sum) for key, one in self._series.items()]
-        yield f"# TYPE {self._name} histogram"
-        for values, counts, total in copies:
-            labels = _write_labels(self._label_names, values)
-            prefix = f"{self._name}_bucket{{{labels}," if labels else f"{self._name}_bucket{{"
+        yield f"# TYPE {self.name} histogram"
+        for labels, (*counts, total) in self._copy():
+            prefix = f"{self.name}_bucket{{{labels}," if labels else f"{self.name}_bucket{{"
             for limit, count in zip(self._limits, accumulate(counts), strict=True):
                 yield f'{prefix}le="{limit}"}} {count}'
-            yield f"{self._name}_sum{{{labels}}} {total!r}"
-            yield f"{self._name}_count{{{labels}}} {sum(counts)}"
+            yield f"{self.name}_sum{{{labels}}} {float(total)!r}"
+            yield f"{self.name}_count{{{labels}}} {sum(counts)}"
 
 
 def exponential_bounds(scale: float, growth: float, count: int) -> list[float]:

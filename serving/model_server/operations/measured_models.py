@@ -16,10 +16,6 @@ class MeasuredServable:
     """A servable of which each run for a request is measured, if it succeeds.
 
     With batching, that has the time in the queue in it, as in TensorFlow Serving.
-
-    Args:
-        servable: The model.
-        metrics: Where the runs are counted.
     """
 
     def __init__(self, servable: Servable, metrics: Metrics) -> None:
@@ -45,15 +41,9 @@ class MeasuredServable:
 
 
 def measure_warmup(metrics: Metrics, path: Path, warm_up: Callable[[], int]) -> None:
-    """Warms a model up, and counts that if there are requests to warm it up with.
+    """Warms a version up, and counts that if there are requests to warm it up with.
 
-    Args:
-        metrics: Where the warm-up is counted.
-        path: Folder of the version.
-        warm_up: Warms the model up; returns how many requests that took.
-
-    Raises:
-        Exception: Whatever `warm_up` raises.
+    `warm_up` returns how many requests that took; what it raises is counted and raised.
     """
     started = time.perf_counter()
     try:

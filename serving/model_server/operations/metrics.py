@@ -133,13 +133,7 @@ class Metrics:
             self._latency.observe((name, api, entrypoint), seconds * 1e6)
 
     def observe_runtime(self, model_name: str, api: str, seconds: float) -> None:
-        """Counts one run of a model, as long as the request's own work.
-
-        Args:
-            model_name: Name of the model.
-            api: "Predict", "Classify", …
-            seconds: Time from giving the inputs to having the outputs.
-        """
+        """Counts one run of a model, from giving the inputs to having the outputs."""
         self._runtime.observe((model_name, api, RUNTIME), seconds * 1e6)
 
     def observe_batch(
@@ -160,9 +154,9 @@ class Metrics:
         self._runs.add(())
         self._batch_sizes.observe((), processed_batch_size)
         self._padding.observe((str(processed_batch_size),), padding)
-        self._input_sizes.observe_all((), input_batch_sizes)
-        self._queue_time.observe_all(
-            (self._batch_threads,), [seconds * 1e6 for seconds in queue_seconds_per_task]
+        self._input_sizes.observe((), *input_batch_sizes)
+        self._queue_time.observe(
+            (self._batch_threads,), *(seconds * 1e6 for seconds in queue_seconds_per_task)
         )
 
     def name_batch_threads(self, name: str) -> None:
@@ -170,28 +164,14 @@ class Metrics:
         self._batch_threads = name
 
     def observe_load(self, model_name: str, model_path: str, seconds: float, ok: bool) -> None:
-        """Counts one attempt to load a version.
-
-        Args:
-            model_name: Name of the model.
-            model_path: Folder of the version.
-            seconds: How long it took.
-            ok: Whether it succeeded.
-        """
+        """Counts one attempt to load the version in a folder, and whether it succeeded."""
         self._served.add(model_name)
         self._loads.add((model_path, "success" if ok else "fail"))
         if ok:
             self._load_time.add((model_path,), round(seconds * 1e6))
 
     def observe_warmup(self, model_path: str, seconds: float, records: int, code: Code) -> None:
-        """Counts one warm-up of a version that has warm-up requests.
-
-        Args:
-            model_path: Folder of the version.
-            seconds: How long it took.
-            records: How many requests were replayed.
-            code: How it ended.
-        """
+        """Counts one warm-up of the version in a folder, by so many requests, and how it ended."""
         labels = (model_path, code.name)
         self._warmup.observe(labels, seconds * 1e6)
         self._warmup_records.add(labels, records)
@@ -221,8 +201,7 @@ class Metrics:
     def read_count(self, name: str) -> int:
         """Returns the sum of a counter over all its labels; 0 where there is no such counter.
 
-        Args:
-            name: Name of the counter as TensorFlow has it, "/tensorflow/serving/request_count".
+        The name is as TensorFlow has it, "/tensorflow/serving/request_count".
         """
         exported = name.replace("/", ":")
         counters = (metric for metric in self._list_metrics() if isinstance(metric, Counter))

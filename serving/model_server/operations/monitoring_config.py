@@ -14,10 +14,7 @@ _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]*")
 
 
 def read_metrics_path(file: Path | None) -> str | None:
-    """Returns the URL path of the metrics; None if they are not to be shown.
-
-    Args:
-        file: Text file of a `MonitoringConfig`; None shows no metrics.
+    """Returns the URL path of the metrics in a `MonitoringConfig`; None shows none.
 
     Raises:
         StartError: The file cannot be read, is no such message, or its path is none.

@@ -12,10 +12,6 @@ class Observer:
 
     A transport calls `begin` when a request comes, fills in the record with whoever answers it,
     and calls `end` once, also when the caller has gone.
-
-    Args:
-        metrics: Counts requests.
-        access_log: Writes one line a request; None writes none.
     """
 
     def __init__(self, metrics: Metrics, access_log: AccessLog | None = None) -> None:

@@ -101,14 +101,9 @@ class RecordFiles:
         self._removed_at = -math.inf
 
     def write(self, prefix: str, record: bytes) -> Code:
-        """Appends a record to the file of a prefix.
+        """Appends a record to the file whose path begins with a prefix.
 
-        Args:
-            prefix: Path with which the name of the file begins.
-            record: Content of the record.
-
-        Returns:
-            OK, or why it was not written, which the server's log tells as well.
+        Returns OK, or why it was not written, which the server's log tells as well.
         """
         if self._clock() < self._retry_at.get(prefix, 0.0):
             return Code.UNAVAILABLE

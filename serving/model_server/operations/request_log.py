@@ -33,11 +33,7 @@ _RECORD_BYTES: Final = 1000
 
 
 def check_logging_config(model_name: str, config: Any) -> None:
-    """Refuses a `LoggingConfig` message that asks for what does not exist.
-
-    Args:
-        model_name: Name of the model.
-        config: `logging_config` of its `ModelConfig`.
+    """Refuses a model's `LoggingConfig` message that asks for what does not exist.
 
     Raises:
         InvalidArgument: Why; the message is one line.
@@ -106,12 +102,7 @@ class RequestLog:
     def log_messages(self, model_name: str, request: Any, response: Any, size: int) -> None:
         """Logs a request and its answer, if it is one to a model and chosen.
 
-        Args:
-            model_name: Name of the model.
-            request: `PredictRequest`, `ClassificationRequest`, `RegressionRequest` or
-                `MultiInferenceRequest`; others are left out. Must not change any more.
-            response: The message that answers it; must not change any more.
-            size: Bytes of memory that both hold.
+        Both messages must not change any more; they hold `size` bytes of memory.
         """
         if request.DESCRIPTOR.name in _LOG_FIELDS:
             self._log(model_name, size, lambda: (request, response))
@@ -127,13 +118,7 @@ class RequestLog:
     ) -> None:
         """Logs a Predict request that came as JSON as the messages that mean the same.
 
-        Args:
-            model_name: Name of the model.
-            version: Number of the version that answered.
-            signature_name: Name of the signature.
-            inputs: Input name to array; must not change any more.
-            outputs: Output name to array; must not change any more.
-            size: Bytes of memory that both hold.
+        The arrays must not change any more; they hold `size` bytes of memory.
         """
         self._log(
             model_name,

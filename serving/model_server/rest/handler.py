@@ -60,12 +60,7 @@ _EXAMPLE_APIS: Final = {
 
 
 class RestHandler:
-    """Answers REST requests, any number at a time.
-
-    Args:
-        core: The models.
-        max_json_depth: How deeply the JSON of a request may be nested.
-    """
+    """Answers REST requests, any number at a time."""
 
     def __init__(self, core: ServerCore, max_json_depth: int = DEFAULT_MAX_DEPTH) -> None:
         self._core = core
@@ -76,11 +71,8 @@ class RestHandler:
     ) -> RestResponse:
         """Answers one request; never raises.
 
-        Args:
-            method: HTTP method.
-            path: Path of the URL, one of the API's; percent-encoded as sent, with its query.
-            body: Body of the request.
-            record: Is told which model and version were asked for.
+        The path is one of the API's, percent-encoded as sent, with its query. The record is told
+        which model and version were asked for.
         """
         record = record or RequestRecord("REST")
         try:

@@ -21,11 +21,7 @@ Read = Callable[..., Awaitable[Any]]
 
 
 class JsonDocuments:
-    """Opens documents.
-
-    Args:
-        max_depth: How deeply objects and lists may be nested.
-    """
+    """Opens documents whose objects and lists are not nested too deeply."""
 
     def __init__(self, max_depth: int = DEFAULT_MAX_DEPTH) -> None:
         self._max_depth = max_depth

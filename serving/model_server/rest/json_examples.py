@@ -22,12 +22,7 @@ _KINDS: Final = {"bytes_list": "bytes", "float_list": "float", "int64_list": "in
 
 
 def read_request(document: Mapping[str, Any], verb: str, model_name: str) -> Any:
-    """Returns the `ClassificationRequest` or `RegressionRequest` that a body stands for.
-
-    Args:
-        document: The request's JSON object.
-        verb: "classify" or "regress".
-        model_name: Name of the model.
+    """Returns the `ClassificationRequest` or `RegressionRequest` that a JSON object stands for.
 
     Raises:
         InvalidArgument: The body is not of the API's form.

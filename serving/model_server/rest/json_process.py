@@ -56,9 +56,7 @@ class JsonProcess:
     def call(self, function: Callable[..., Any] | None, *args: Any) -> Any:
         """Returns what a function answers that is called with the document, then `args`.
 
-        Args:
-            function: What to call; None has it parse `args`, or drop its document if there are
-                none.
+        None instead of a function has `args` parsed, or the document dropped if there are none.
 
         Raises:
             StatusError: What the function raises, or that the process was killed.

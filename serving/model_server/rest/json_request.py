@@ -47,11 +47,7 @@ def read_signature_name(document: Mapping[str, Any]) -> str:
 
 
 def read_inputs(document: Mapping[str, Any], types: Mapping[str, TensorType]) -> PredictInputs:
-    """Returns the tensors of a request.
-
-    Args:
-        document: The request's JSON object.
-        types: The signature's inputs, in alphabetical order.
+    """Returns the tensors in a JSON object, by the signature's inputs in alphabetical order.
 
     Raises:
         InvalidArgument: The request is not of the API's form, or does not fit the inputs.

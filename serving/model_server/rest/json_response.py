@@ -43,14 +43,7 @@ def write_outputs(outputs: Mapping[str, np.ndarray], layout: Layout) -> bytes:
 
 
 def write_classifications(result: Any) -> bytes:
-    """Returns the body of a classify answer.
-
-    Args:
-        result: `ClassificationResult`.
-
-    Raises:
-        InvalidArgument: It is empty.
-    """
+    """Returns the body of the answer that is a `ClassificationResult`, which must not be empty."""
     if not result.classifications:
         raise InvalidArgument("Cannot convert empty ClassificationResults to JSON")
     rows = []
@@ -62,14 +55,7 @@ def write_classifications(result: Any) -> bytes:
 
 
 def write_regressions(result: Any) -> bytes:
-    """Returns the body of a regress answer.
-
-    Args:
-        result: `RegressionResult`.
-
-    Raises:
-        InvalidArgument: It is empty.
-    """
+    """Returns the body of the answer that is a `RegressionResult`, which must not be empty."""
     if not result.regressions:
         raise InvalidArgument("Cannot convert empty RegressionResults to JSON")
     values = np.array([regression.value for regression in result.regressions], np.float32)

@@ -29,10 +29,6 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, indent=4)
 def parse_object(body: Body, max_depth: int = DEFAULT_MAX_DEPTH) -> dict[str, Any]:
     """Returns the JSON object of a request's body; what follows the object is not looked at.
 
-    Args:
-        body: JSON.
-        max_depth: How deeply objects and lists may be nested, counted from the outermost one.
-
     Raises:
         InvalidArgument: Not JSON, not an object, or nested too deeply.
     """
@@ -92,13 +88,10 @@ def name_json_type(value: Any) -> str:
 
 
 def format_floats(values: np.ndarray) -> list[str]:
-    """Writes floats as TensorFlow Serving does.
+    """Writes a 1-D array of float32 or float64 as TensorFlow Serving does.
 
     Six significant digits where they are enough to read the same float again, else as many as
     are always enough; whole numbers keep a `.0`, so that a list does not mix types.
-
-    Args:
-        values: float32 or float64, 1-D.
     """
     floats = values.tolist()
     texts = _format_all(floats, 6)

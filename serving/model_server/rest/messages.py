@@ -50,12 +50,7 @@ class RestResponse:
     headers: tuple[tuple[str, str], ...] = ()
 
     def write_head(self, date: str, close: bool) -> bytes:
-        """Returns what comes before the body.
-
-        Args:
-            date: The time, as HTTP writes it.
-            close: Whether the connection is closed behind the answer.
-        """
+        """Returns what comes before the body; `close` says that the connection ends behind it."""
         phrase = _PHRASES.get(self.status, "")
         lines = [f"HTTP/1.1 {self.status} {phrase}", f"date: {date}"]
         lines.append(f"content-length: {len(self.body)}")

@@ -49,14 +49,7 @@ class Limits:
 
 
 class Connection(asyncio.Protocol):
-    """One connection.
-
-    Args:
-        respond: Answers the requests.
-        observer: Is told of each request.
-        limits: What the connection may do.
-        connections: Those that are open; this one is in it from its beginning to its end.
-    """
+    """One connection; it is one of `connections` from its beginning to its end."""
 
     _transport: asyncio.Transport
 
@@ -123,11 +116,7 @@ class Connection(asyncio.Protocol):
     # What the server calls.
 
     def close_if_late(self, now: float) -> None:
-        """Ends the connection of a client that has kept this server waiting for too long.
-
-        Args:
-            now: Time of the event loop.
-        """
+        """Ends the connection of a client that has kept this server waiting for too long."""
         if now - self._since <= self._patience:
             return
         if self._lingering or self._transport.is_closing() or not self._writable.is_set():

@@ -41,14 +41,7 @@ class RestServer:
     async def start(
         self, respond: Respond, observer: Observer, limits: Limits, drain_seconds: float
     ) -> None:
-        """Begins to answer requests.
-
-        Args:
-            respond: Answers the requests.
-            observer: Is told of each request.
-            limits: What clients may do.
-            drain_seconds: How long a stop waits for requests begun.
-        """
+        """Begins to answer requests; a stop waits for those begun as long as `drain_seconds`."""
         self._drain_seconds = drain_seconds
         self._server = await asyncio.get_running_loop().create_server(
             lambda: Connection(respond, observer, limits, self._connections),

@@ -64,12 +64,7 @@ class RestService:
         self._metrics_path = metrics_path
 
     async def respond(self, request: HttpRequest, record: RequestRecord) -> RestResponse:
-        """Answers a request; never raises.
-
-        Args:
-            request: The request.
-            record: Is told which model and version were asked for.
-        """
+        """Answers a request, and tells its record what was asked for; never raises."""
         try:
             return await self._respond(request, record)
         except Exception as error:

@@ -16,7 +16,7 @@ from tensorflow.python.client import pywrap_tf_session
 from darkroom.serving.model_server.config import ServerConfig
 from darkroom.serving.model_server.deadlines import NO_DEADLINE, count_milliseconds
 from darkroom.serving.model_server.errors import Code, FailedPrecondition, NotFound, StatusError
-from darkroom.serving.model_server.models.versions import find_saved_model_file
+from darkroom.serving.model_server.models.versions import SAVED_MODEL_FILES, find_file
 
 TAGS: Final = frozenset({"serve"})
 
@@ -68,16 +68,9 @@ class SavedModel:
         inputs: Mapping[str, np.ndarray],
         deadline: float = NO_DEADLINE,
     ) -> dict[str, np.ndarray]:
-        """Runs a signature.
+        """Runs a signature; TensorFlow stops at the deadline.
 
-        Args:
-            signature_name: Name of the signature.
-            inputs: Input name to array, of the signature's names and types; shapes may
-                contradict the signature's, as in TensorFlow Serving.
-            deadline: When TensorFlow stops computing.
-
-        Returns:
-            Output name to array.
+        The inputs' shapes may contradict the signature's, as in TensorFlow Serving.
 
         Raises:
             FailedPrecondition: A signature that is listed, yet cannot be called.
@@ -148,7 +141,7 @@ def _find_unfed(signature: Any) -> str | None:
 
 
 def _read_meta_graph(path: Path, tags: Collection[str]) -> Any:
-    file = find_saved_model_file(path)
+    file = find_file(path, SAVED_MODEL_FILES)
     if file is None:
         raise NotFound(
             f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {path}"

@@ -64,13 +64,7 @@ class TfliteModel:
     ) -> dict[str, np.ndarray]:
         """Runs a signature; the model is resized to the shapes of the inputs.
 
-        Args:
-            signature_name: Name of the signature.
-            inputs: Input name to array, of the signature's names and types.
-            deadline: When it is too late to begin; what has begun cannot be stopped.
-
-        Returns:
-            Output name to array.
+        What has begun before the deadline cannot be stopped.
 
         Raises:
             StatusError: INTERNAL, because the model cannot take these shapes, or failed;

@@ -27,12 +27,10 @@ class Model(Protocol):
 
 
 class ThreadedServable:
-    """Runs each request on its own, in a thread.
+    """Runs each request on its own, in a thread of the executor.
 
-    Args:
-        model: The loaded model.
-        executor: Its threads bound how many requests are computed at a time; None computes where
-            the call is awaited.
+    These bound how many requests are computed at a time. Without, it is computed where the call
+    is awaited.
     """
 
     def __init__(self, model: Model, executor: futures.Executor | None) -> None:

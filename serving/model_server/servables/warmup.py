@@ -35,16 +35,7 @@ _EXAMPLE_APIS: Final[dict[str, Callable[..., Awaitable[Any]]]] = {
 
 
 def warm_up(model: Model, path: Path, iterations: int = 1, check_method_names: bool = False) -> int:
-    """Replays the warm-up requests of a model, if it has any.
-
-    Args:
-        model: The loaded model.
-        path: Its folder.
-        iterations: How often each request is replayed.
-        check_method_names: Whether a signature's method name must be that of the request.
-
-    Returns:
-        How many records the file has.
+    """Replays each warm-up request in a model's folder so often; returns how many there are.
 
     Raises:
         InvalidArgument: The file has too many records, or one that cannot be read.
