@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from darkroom.tests.programs import find_program
+
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = "configs/mein Rezept für Größen.v2.yaml"
 RECORDER = """#!/bin/sh
@@ -15,7 +17,12 @@ echo >> "$RECORD"
 """
 TARGETS = re.findall(r"^([a-z0-9-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
+pytestmark = pytest.mark.host
+
+
+@pytest.fixture(autouse=True)
+def _make_is_there():
+    find_program("make")
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """One request is one answer: what a proxy or client takes for a body is never run as a request."""
 
 import json
-import shutil
 import subprocess
 
 import pytest
 
+from darkroom.tests.programs import find_program
 from darkroom.tests.serving.rest.http_server import ECHO, chunked, get, post, run_server
 
 HIDDEN = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -192,18 +192,23 @@ public class Ask {
 ANSWERS = [f'200 {{"method": "POST", "body": {size}}}' for size in (0, 3, 100_000)]
 
 
-@pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java here")
+@pytest.mark.host
 def test_client_of_java_gets_its_answers(server, tmp_path):
     source = tmp_path / "Ask.java"
     source.write_text(JAVA)
-    command = ["java", str(source), f"http://127.0.0.1:{server.server.port}{ECHO}"]
+    command = [
+        find_program("java", "default-jdk-headless"),
+        str(source),
+        f"http://127.0.0.1:{server.server.port}{ECHO}",
+    ]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert process.stdout.splitlines() == ANSWERS, process.stderr
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+@pytest.mark.host
 def test_curl_that_offers_http2_gets_its_answer(server):
     url = f"http://127.0.0.1:{server.server.port}{ECHO}"
-    command = ["curl", "-s", "--http2", "-d", "xyz", url, "--next", "-s", "--http2", "-d", "", url]
+    curl = find_program("curl")
+    command = [curl, "-s", "--http2", "-d", "xyz", url, "--next", "-s", "--http2", "-d", "", url]
     process = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert process.stdout == '{"method": "POST", "body": 3}{"method": "POST", "body": 0}'
