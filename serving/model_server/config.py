@@ -3,7 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -165,3 +172,10 @@ class ServerConfig(BaseModel):
                 f"rest_port and grpc_port are both {self.rest_port}; use two different ports"
             )
         return self
+
+
+def find_first_problem(error: ValidationError) -> tuple[str, object, str]:
+    """Returns field, value and message of what pydantic refuses first; no field for all of it."""
+    first = error.errors(include_url=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    return field, first["input"], first["msg"].removeprefix("Value error, ")

@@ -32,13 +32,11 @@ class Endpoints:
         self._metrics = metrics
         self._metrics_path = read_metrics_path(config.monitoring_config_file)
         self._access_log = AccessLog(metrics) if config.access_log else None
-        self._rest: RestServer | None = None
         self._handler: RestHandler | None = None
-        self._grpc: GrpcServer | None = None
-        if config.rest_port is not None:
-            self._rest = RestServer(config.host, config.rest_port)
-        if config.grpc_port is not None or config.grpc_socket_path is not None:
-            self._grpc = self._bind_grpc()
+        has_grpc = config.grpc_port is not None or config.grpc_socket_path is not None
+        port = config.rest_port
+        self._rest = RestServer(config.host, port) if port is not None else None
+        self._grpc = self._bind_grpc() if has_grpc else None
         self.rest_port = self._rest.port if self._rest is not None else None
         self.grpc_port = self._grpc.port if self._grpc is not None else None
 

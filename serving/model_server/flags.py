@@ -15,7 +15,7 @@ from typing import Any, Final, NoReturn, get_args, get_type_hints
 
 from pydantic import ValidationError
 
-from darkroom.serving.model_server.config import ServerConfig
+from darkroom.serving.model_server.config import ServerConfig, find_first_problem
 
 IGNORED_FLAGS: Final = (
     "enable_profiler",
@@ -138,12 +138,8 @@ def parse_flags(arguments: Sequence[str]) -> CommandLine:
 
 def describe_first_error(error: ValidationError) -> str:
     """Returns the first problem of a configuration as one line that names flag and value."""
-    first = error.errors(include_url=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    field = str(first["loc"][0])
-    return f"--{_FLAG_OF_FIELD.get(field, field)}={first['input']}: {message}"
+    field, value, message = find_first_problem(error)
+    return f"--{_FLAG_OF_FIELD.get(field, field)}={value}: {message}" if field else message
 
 
 class _Parser(argparse.ArgumentParser):

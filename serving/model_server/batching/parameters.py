@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from darkroom.serving.model_server.config import find_first_problem
 from darkroom.serving.model_server.errors import InvalidArgument, StartError
 from darkroom.serving.protos.text_files import TextFileError, read_text_file
 
@@ -156,8 +157,5 @@ def _list_given(message: Any) -> dict[str, Any]:
 
 
 def _describe_first(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    return f"{first['loc'][0]}={first['input']}: {message[0].lower()}{message[1:]}"
+    field, value, message = find_first_problem(error)
+    return f"{field}={value}: {message[0].lower()}{message[1:]}" if field else message

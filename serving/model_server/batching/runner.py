@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from darkroom.serving.model_server.batching.merging import (
     Arrays,
@@ -24,6 +25,7 @@ Answer = tuple["asyncio.Future[Outputs]", Outputs | StatusError]
 """Where the answer to one task goes, and what it is."""
 
 
+@dataclass(frozen=True)
 class BatchRunner:
     """Computes batches of one signature.
 
@@ -40,17 +42,10 @@ class BatchRunner:
         clock: Time in seconds, as in the tasks.
     """
 
-    def __init__(
-        self,
-        run: Callable[[Arrays, float], Arrays],
-        metrics: Metrics,
-        allowed_sizes: Sequence[int] = (),
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._run = run
-        self._allowed_sizes = allowed_sizes
-        self._metrics = metrics
-        self._clock = clock
+    run: Callable[[Arrays, float], Arrays]
+    metrics: Metrics
+    allowed_sizes: Sequence[int] = ()
+    clock: Callable[[], float] = time.monotonic
 
     def process(self, tasks: Sequence[Task], first: bool = True) -> None:
         """Computes tasks as one batch and sets their futures, in the loops that they are of.
@@ -78,16 +73,16 @@ class BatchRunner:
     def _compute(self, tasks: Sequence[Task], first: bool) -> list[Outputs]:
         rows = [task.rows for task in tasks]
         total = sum(rows)
-        size = choose_size(total, self._allowed_sizes)
+        size = choose_size(total, self.allowed_sizes)
         self._observe(tasks if first else (), size, size - total)
         deadline = max(task.deadline for task in tasks)
-        outputs = self._run(merge([task.inputs for task in tasks], total, size), deadline)
+        outputs = self.run(merge([task.inputs for task in tasks], total, size), deadline)
         return split(outputs, rows, size)
 
     def _observe(self, tasks: Sequence[Task], size: int, padding: int) -> None:
-        now = self._clock()
+        now = self.clock()
         waited = [now - task.enqueued_at for task in tasks]
-        self._metrics.observe_batch(size, padding, waited, [task.rows for task in tasks])
+        self.metrics.observe_batch(size, padding, waited, [task.rows for task in tasks])
 
 
 def _deliver_error(tasks: Sequence[Task], error: Exception) -> None:

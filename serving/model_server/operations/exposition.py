@@ -7,6 +7,7 @@ which TensorFlow Serving's exporter does not, and takes several times as long fo
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
@@ -64,21 +65,19 @@ class Counter(_Family):
             yield f"{self.name}{{{labels}}} {number}"
 
 
+@dataclass(frozen=True)
 class Gauge:
     """Numbers that are asked for when they are written: `read` returns the present ones."""
 
-    def __init__(
-        self, name: str, label_names: Labels, read: Callable[[], Iterable[tuple[Labels, float]]]
-    ) -> None:
-        self._name = name
-        self._label_names = label_names
-        self._read = read
+    name: str
+    label_names: Labels
+    read: Callable[[], Iterable[tuple[Labels, float]]]
 
     def write(self) -> Iterator[str]:
         """Yields the lines of the family, without line ends."""
-        yield f"# TYPE {self._name} gauge"
-        for labels, value in self._read():
-            yield f"{self._name}{{{_write_labels(self._label_names, labels)}}} {value}"
+        yield f"# TYPE {self.name} gauge"
+        for labels, value in self.read():
+            yield f"{self.name}{{{_write_labels(self.label_names, labels)}}} {value}"
 
 
 class Histogram(_Family):

@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from darkroom.serving import protos
 from darkroom.serving.model_server.errors import Code, InvalidArgument, to_status_error
 from darkroom.serving.model_server.operations.background_writer import BackgroundWriter
 from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.serving.model_server.operations.record_files import RecordFiles
+from darkroom.serving.protos.tensors import fill_tensor
 
 COLLECTOR_TYPES: Final = ("", "tfrecord")
 """What `log_collector_config.type` may be; TensorFlow Serving has none built in."""
@@ -157,11 +159,8 @@ class RequestLog:
             return to_status_error(error, "logging a request").code
 
     def _create_record(self, entry: _Entry) -> bytes:
-        # Not at the top of this file, because it imports TensorFlow.
-        from tensorflow_serving.apis import prediction_log_pb2
-
         request, response = entry.create_messages()
-        log = prediction_log_pb2.PredictionLog()
+        log = _create("PredictionLog")
         metadata = log.log_metadata
         _copy(metadata.model_spec, find_spec(response))
         _copy(metadata.sampling_config, entry.config.sampling_config)
@@ -180,6 +179,10 @@ def find_spec(message: Any) -> Any:
     return getattr(tasks[0] if tasks else message, "model_spec", None)
 
 
+def _create(name: str) -> Any:
+    return protos.message_class(f"tensorflow.serving.{name}")()
+
+
 def _copy(target: Any, source: Any) -> None:
     # By their bytes, because the messages may come from different descriptor pools.
     target.MergeFromString(source.SerializeToString())
@@ -192,11 +195,7 @@ def _create_predict_messages(
     inputs: Mapping[str, np.ndarray],
     outputs: Mapping[str, np.ndarray],
 ) -> tuple[Any, Any]:
-    from tensorflow_serving.apis import predict_pb2
-
-    from darkroom.serving.protos.tensors import fill_tensor
-
-    request, response = predict_pb2.PredictRequest(), predict_pb2.PredictResponse()
+    request, response = _create("PredictRequest"), _create("PredictResponse")
     for name, array in inputs.items():
         fill_tensor(request.inputs[name], array)
     for name, array in outputs.items():

@@ -7,7 +7,7 @@ import zlib
 from typing import Final
 
 from darkroom.serving.model_server.errors import InvalidArgument
-from darkroom.serving.model_server.event_loop import INLINE_BYTES, call_by_size
+from darkroom.serving.model_server.event_loop import call_by_size
 from darkroom.serving.model_server.rest.messages import Body
 
 MIN_BYTES: Final = 4096
@@ -34,18 +34,13 @@ async def decompress(body: Body, max_bytes: int) -> bytes:
         DecompressedTooLarge: It holds more.
     """
     stream = zlib.decompressobj(_GZIP)
-    # Its size is known only afterwards: a few kilobytes may hold many megabytes.
-    first_bytes = min(INLINE_BYTES, max_bytes + 1)
-    start = _inflate(stream, body, first_bytes)
-    rest = b""
-    room = max_bytes + 1 - len(start)
-    if not stream.eof and len(start) == first_bytes and room > 0:
-        rest = await asyncio.to_thread(_inflate, stream, stream.unconsumed_tail, room)
-    if len(start) + len(rest) > max_bytes:
+    # In a thread, whatever its size: a few kilobytes may hold many megabytes.
+    content = await asyncio.to_thread(_inflate, stream, body, max_bytes + 1)
+    if len(content) > max_bytes:
         raise DecompressedTooLarge
     if not stream.eof or stream.unused_data:
         raise InvalidArgument("Failed to uncompress the gzipped body: it is cut off or goes on")
-    return start + rest if rest else start
+    return content
 
 
 def _inflate(stream: "zlib._Decompress", data: Body, max_bytes: int) -> bytes:

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from google.protobuf import json_format
 
 from darkroom.serving.model_server.core import ModelSpec, ServerCore
-from darkroom.serving.model_server.errors import InvalidArgument, to_status_error
+from darkroom.serving.model_server.errors import InvalidArgument
 from darkroom.serving.model_server.event_loop import call_by_size
 from darkroom.serving.model_server.inference.classify import classify
 from darkroom.serving.model_server.inference.predict import predict
@@ -32,6 +32,7 @@ from darkroom.serving.model_server.rest.json_examples import read_request
 from darkroom.serving.model_server.rest.json_request import read_inputs, read_signature_name
 from darkroom.serving.model_server.rest.json_text import DEFAULT_MAX_DEPTH
 from darkroom.serving.model_server.rest.messages import Body, RestResponse
+from darkroom.serving.model_server.rest.refusals import respond_error
 from darkroom.serving.protos.tensors import TensorType
 
 _API: Final = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
@@ -103,9 +104,9 @@ class RestHandler:
     async def _infer(self, spec: ModelSpec, verb: str, body: Body, record: RequestRecord) -> bytes:
         if verb == "predict":
             return await self._predict(spec, body, record)
-        async with self._documents.open(body) as read:
-            request = await read(read_request, verb, spec.name)
         infer, write = _EXAMPLE_APIS[verb]
+        async with self._documents.open(body) as read:
+            request = await read(read_request, infer.kind, spec.name)
         with self._core.lease(spec) as loaded:
             record.version = loaded.version
             record.signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
@@ -152,13 +153,6 @@ def _find_input_types(signature_defs: Mapping[str, Any], name: str) -> dict[str,
     if not types:
         raise InvalidArgument(f"Failed to get input map for signature: {name or 'DEFAULT'}")
     return types
-
-
-def respond_error(error: Exception) -> RestResponse:
-    """Returns the answer that reports an error."""
-    status = to_status_error(error)
-    body = json_response.write_error(status.message)
-    return RestResponse(status.code.http_status, body, code=status.code)
 
 
 def _read_spec(match: "re.Match[str]") -> ModelSpec:

@@ -17,17 +17,18 @@ from darkroom.serving.model_server.rest.json_tensors import (
 )
 from darkroom.serving.model_server.rest.json_text import name_json_type, quote
 
-_MESSAGES: Final = {"classify": "ClassificationRequest", "regress": "RegressionRequest"}
 _KINDS: Final = {"bytes_list": "bytes", "float_list": "float", "int64_list": "int64"}
 
 
-def read_request(document: Mapping[str, Any], verb: str, model_name: str) -> Any:
+def read_request(document: Mapping[str, Any], kind: str, model_name: str) -> Any:
     """Returns the `ClassificationRequest` or `RegressionRequest` that a JSON object stands for.
+
+    `kind` is "classification" or "regression".
 
     Raises:
         InvalidArgument: The body is not of the API's form.
     """
-    request = protos.message_class(f"tensorflow.serving.{_MESSAGES[verb]}")()
+    request = protos.message_class(f"tensorflow.serving.{kind.capitalize()}Request")()
     request.model_spec.name = model_name
     request.model_spec.signature_name = read_signature_name(document)
     examples = request.input.example_list

@@ -62,12 +62,6 @@ def write_regressions(result: Any) -> bytes:
     return _wrap("results", _write_list(format_floats(values)))
 
 
-def write_error(message: str) -> bytes:
-    """Returns the body of an answer that is an error."""
-    # The message may repeat a string of the request that has no UTF-8 form.
-    return json.dumps({"error": message}, indent=4, ensure_ascii=False).encode("utf-8", "replace")
-
-
 def _join_outputs(outputs: Mapping[str, np.ndarray], keep_axes: int) -> list[str]:
     """Returns a text for each element of the kept dimensions: its value in each output."""
     texts = [_write_tensor(name, outputs[name], keep_axes) for name in sorted(outputs)]

@@ -15,9 +15,8 @@ from darkroom.serving.model_server.deadlines import TIMED_OUT, find_end
 from darkroom.serving.model_server.errors import Code, StatusError
 from darkroom.serving.model_server.operations.observer import Observer
 from darkroom.serving.model_server.operations.request_record import RequestRecord
-from darkroom.serving.model_server.rest.handler import respond_error
 from darkroom.serving.model_server.rest.messages import HttpRequest, RestResponse
-from darkroom.serving.model_server.rest.refusals import refuse
+from darkroom.serving.model_server.rest.refusals import refuse, respond_error
 from darkroom.serving.model_server.rest.request_reader import Refusal, RequestReader
 
 LINGER_SECONDS: Final = 2.0

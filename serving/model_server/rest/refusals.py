@@ -1,10 +1,10 @@
-"""Answers to what never gets to the API."""
+"""Answers that are errors."""
 
+import json
 from http import HTTPStatus
 from typing import Final
 
-from darkroom.serving.model_server.errors import Code
-from darkroom.serving.model_server.rest.json_response import write_error
+from darkroom.serving.model_server.errors import Code, to_status_error
 from darkroom.serving.model_server.rest.messages import RestResponse
 
 _CODES: Final = {
@@ -16,12 +16,23 @@ _CODES: Final = {
 }
 
 
+def respond_error(error: Exception) -> RestResponse:
+    """Returns the answer that reports an error of the API."""
+    status = to_status_error(error)
+    return RestResponse(status.code.http_status, _write(status.message), code=status.code)
+
+
 def refuse(status: HTTPStatus, message: str) -> RestResponse:
     """Returns the answer that refuses a request for what it is as HTTP."""
-    return RestResponse(status.value, write_error(message), code=_CODES[status])
+    return RestResponse(status.value, _write(message), code=_CODES[status])
 
 
 def refuse_body(max_bytes: int) -> RestResponse:
     """Returns the answer to a body that is too large."""
     message = f"Request body is larger than max_request_bytes={max_bytes}"
     return refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, message)
+
+
+def _write(message: str) -> bytes:
+    # The message may repeat a string of the request that has no UTF-8 form.
+    return json.dumps({"error": message}, indent=4, ensure_ascii=False).encode("utf-8", "replace")

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final
 
@@ -17,9 +17,9 @@ from darkroom.serving.model_server.rest.compression import (
     compress,
     decompress,
 )
-from darkroom.serving.model_server.rest.handler import RestHandler, is_api_path, respond_error
+from darkroom.serving.model_server.rest.handler import RestHandler, is_api_path
 from darkroom.serving.model_server.rest.messages import Body, HttpRequest, RestResponse, create_page
-from darkroom.serving.model_server.rest.refusals import refuse, refuse_body
+from darkroom.serving.model_server.rest.refusals import refuse, refuse_body, respond_error
 
 LIVE_PATH: Final = "/healthz"
 READY_PATH: Final = "/readyz"
@@ -35,6 +35,7 @@ _ORIGIN: Final = re.compile(rb"https?://")
 _PLAIN: Final = "text/plain; charset=utf-8"
 
 
+@dataclass(frozen=True)
 class RestService:
     """Answers every HTTP request, whatever its path.
 
@@ -47,21 +48,12 @@ class RestService:
         metrics_path: Path of the metrics; None shows none.
     """
 
-    def __init__(
-        self,
-        handler: RestHandler,
-        is_ready: Callable[[], bool],
-        render_metrics: Callable[[], bytes],
-        max_request_bytes: int,
-        enable_cors: bool = False,
-        metrics_path: str | None = None,
-    ) -> None:
-        self._handler = handler
-        self._is_ready = is_ready
-        self._render_metrics = render_metrics
-        self._max_request_bytes = max_request_bytes
-        self._enable_cors = enable_cors
-        self._metrics_path = metrics_path
+    handler: RestHandler
+    is_ready: Callable[[], bool]
+    render_metrics: Callable[[], bytes]
+    max_request_bytes: int
+    enable_cors: bool = False
+    metrics_path: str | None = None
 
     async def respond(self, request: HttpRequest, record: RequestRecord) -> RestResponse:
         """Answers a request, and tells its record what was asked for; never raises."""
@@ -75,8 +67,8 @@ class RestService:
         path = target.partition("?")[0]
         if request.method not in _METHODS:
             return create_page(HTTPStatus.NOT_IMPLEMENTED)
-        if path == self._metrics_path:
-            body = await asyncio.to_thread(self._render_metrics)
+        if path == self.metrics_path:
+            body = await asyncio.to_thread(self.render_metrics)
             return await _compress_if_asked(request, RestResponse(200, body, CONTENT_TYPE))
         if path == LIVE_PATH:
             return RestResponse(200, b"ok\n", _PLAIN)
@@ -87,7 +79,7 @@ class RestService:
         return create_page(HTTPStatus.NOT_FOUND, Code.NOT_FOUND)
 
     def _respond_ready(self) -> RestResponse:
-        if self._is_ready():
+        if self.is_ready():
             return RestResponse(200, b"ok\n", _PLAIN)
         return RestResponse(HTTPStatus.SERVICE_UNAVAILABLE.value, b"not ready\n", _PLAIN)
 
@@ -100,7 +92,7 @@ class RestService:
         else:
             response = await self._ask_handler(request, target, record)
             response = await _compress_if_asked(request, response)
-        if self._enable_cors:
+        if self.enable_cors:
             response = replace(response, headers=response.headers + _CORS)
         return response
 
@@ -115,10 +107,10 @@ class RestService:
         body: Body = request.body
         if encoding.endswith(b"gzip"):
             try:
-                body = await decompress(body, self._max_request_bytes)
+                body = await decompress(body, self.max_request_bytes)
             except DecompressedTooLarge:
-                return refuse_body(self._max_request_bytes)
-        return await self._handler.handle(request.method, target, body, record)
+                return refuse_body(self.max_request_bytes)
+        return await self.handler.handle(request.method, target, body, record)
 
 
 def _respond_preflight(request: HttpRequest) -> RestResponse:

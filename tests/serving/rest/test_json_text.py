@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darkroom.serving.model_server.errors import InvalidArgument
-from darkroom.serving.model_server.rest.json_response import write_error, write_outputs
+from darkroom.serving.model_server.rest.json_response import write_outputs
 from darkroom.serving.model_server.rest.json_text import (
     MAX_QUOTED,
     format_floats,
     parse_object,
     quote,
 )
+from darkroom.serving.model_server.rest.refusals import respond_error
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,8 @@ def test_nothing_to_write():
 
 def test_error_is_json_whatever_the_message():
     message = 'a "quoted"\nline é'
-    assert json.loads(write_error(message)) == {"error": message}
+    response = respond_error(InvalidArgument(message))
+    assert json.loads(response.body) == {"error": message}
 
 
 @pytest.mark.parametrize(

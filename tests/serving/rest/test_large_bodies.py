@@ -93,7 +93,7 @@ def test_many_strings_arrive_in_order(documents):
 def test_examples_are_those_of_a_small_body(documents):
     body = json.dumps({"context": {"c": 1}, "examples": [{"x": [0.5], "s": "é"}, {}]}).encode()
     small, large = (
-        read_with(documents, each, (read_request, "regress", "m"))[0]
+        read_with(documents, each, (read_request, "regression", "m"))[0]
         for each in (body, body + SPACES)
     )
     assert large == small
@@ -105,7 +105,7 @@ def test_examples_are_those_of_a_small_body(documents):
 
 def test_context_that_takes_too_much_room_in_front_of_all_examples_is_refused():
     document = {"context": {"c": "." * 2**20}, "examples": [{}] * 40}
-    request = read_request(document, "regress", "m")
+    request = read_request(document, "regression", "m")
     with pytest.raises(InvalidArgument, match=r"unfolds to \d+ bytes .* at most 33554432"):
         asyncio.run(read_examples(request.input))
 

@@ -1,14 +1,13 @@
-"""From names, labels and configurations to versions, on servables that need no TensorFlow."""
+"""From configurations to models that come and go, on servables that need no TensorFlow."""
 
 import asyncio
-import contextlib
 import threading
 import time
 
 import pytest
 
 from darkroom.serving.model_server import core as core_module
-from darkroom.serving.model_server.core import ModelSpec, ServerCore
+from darkroom.serving.model_server.core import ModelSpec
 from darkroom.serving.model_server.errors import (
     Code,
     FailedPrecondition,
@@ -16,96 +15,16 @@ from darkroom.serving.model_server.errors import (
     NotFound,
     StatusError,
 )
-from darkroom.serving.model_server.models import memory
 from darkroom.serving.model_server.models.loading import LoadPolicy
 from darkroom.serving.model_server.models.manager import ModelManager
-from darkroom.serving.model_server.operations.metrics import Metrics
 from darkroom.serving.protos.text_files import parse_text
+from darkroom.tests.serving.core.served import ALL, labels
 from darkroom.tests.serving.models.fakes import (
-    NO_RETRY,
-    Echo,
     Gate,
-    create_config,
     put,
     states,
     wait_until,
 )
-
-
-@pytest.fixture(autouse=True)
-def _collect_no_garbage(monkeypatch):
-    # With TensorFlow in the process, each time takes longer than any of these tests.
-    monkeypatch.setattr(memory, "give_back", lambda: None)
-
-
-class Served:
-    """A core and the configurations that it is given."""
-
-    def __init__(self, root, policy=NO_RETRY, **options):
-        self.root = root
-        self.loaders = {}
-        self.policy = policy
-        self.core = ServerCore(self.create, create_config(**options), Metrics())
-
-    def create(self, settings):
-        load = self.loaders.get(settings.name, Echo)
-        return ModelManager(
-            settings.name, settings.base_path, load, Metrics(), self.policy, settings.versions
-        )
-
-    def config(self, *models):
-        """Each model as its name, or as a name and more fields."""
-        pairs = [model if isinstance(model, tuple) else (model, "") for model in models]
-        entries = [
-            f'config {{ name: "{name}" base_path: "{self.root / name}" '
-            f'model_platform: "tensorflow" {more} }}'
-            for name, more in pairs
-        ]
-        text = f"model_config_list {{ {' '.join(entries)} }}"
-        return parse_text(text, "ModelServerConfig", "a test")
-
-    def reload(self, *models):
-        asyncio.run(self.core.reload(self.config(*models)))
-
-    def apply(self, *models):
-        return self.core.apply(self.config(*models))
-
-    def ask(self, name, version=None, label=None):
-        with self.core.lease(ModelSpec(name, version, label)) as loaded:
-            assert not loaded.servable.closed
-            return loaded.version
-
-    def states(self, name):
-        statuses = self.core.list_statuses(ModelSpec(name))
-        return {status.version: status.state.name for status in statuses}
-
-
-def labels(**versions):
-    return " ".join(
-        f'version_labels {{ key: "{label}" value: {version} }}'
-        for label, version in versions.items()
-    )
-
-
-ALL = "model_version_policy { all {} }"
-
-
-@pytest.fixture
-def serve(tmp_path):
-    with contextlib.ExitStack() as stack:
-
-        def create(**options):
-            served = Served(tmp_path, **options)
-            stack.callback(served.core.join, 20)
-            stack.callback(served.core.stop)
-            return served
-
-        yield create
-
-
-@pytest.fixture
-def served(serve):
-    return serve()
 
 
 def test_models_come_and_go_with_the_configuration(served, tmp_path):
@@ -262,43 +181,6 @@ def test_same_configuration_again_changes_nothing(served, tmp_path):
     assert served.apply("a") == []
 
 
-def test_labels_name_available_versions_only(served, tmp_path):
-    for version in (1, 2):
-        put(tmp_path / "a", version)
-    with pytest.raises(FailedPrecondition) as caught:
-        served.reload(("a", labels(stable=2)))
-    assert caught.value.message == (
-        "Request to assign label to version 2 of model a, which is not currently available for "
-        "inference"
-    )
-    served.reload("a")
-    served.reload(("a", labels(stable=2, best=2)))
-    assert served.ask("a", label="stable") == served.ask("a", label="best") == 2
-    with pytest.raises(FailedPrecondition, match="version 1 of model a"):
-        served.reload(("a", ALL + labels(stable=1)))
-    served.reload(("a", labels(best=2)))
-    with pytest.raises(InvalidArgument, match="Unrecognized servable version label: stable"):
-        served.ask("a", label="stable")
-    with pytest.raises(InvalidArgument, match="Unrecognized servable version label: best"):
-        served.ask("b", label="best")
-
-
-def test_new_labels_may_name_what_is_not_there_where_that_is_allowed(serve, tmp_path):
-    served = serve(allow_version_labels_for_unavailable_models=True)
-    put(tmp_path / "a", 1)
-    served.reload(("a", ALL + labels(stable=1, canary=2)))
-    assert served.ask("a", label="stable") == 1
-    with pytest.raises(NotFound, match=r"Servable not found for request: Specific\(a, 2\)"):
-        served.ask("a", label="canary")
-    # Not so a label that is in use: its requests would fail until the version is there.
-    with pytest.raises(FailedPrecondition, match="version 3 of model a"):
-        served.reload(("a", ALL + labels(stable=3, canary=2)))
-    put(tmp_path / "a", 2)
-    wait_until(lambda: served.states("a").get(2) == "AVAILABLE")
-    served.reload(("a", ALL + labels(stable=2, canary=2)))
-    assert served.ask("a", label="stable") == 2
-
-
 def test_logging_configuration_follows_reloads(served, tmp_path):
     put(tmp_path / "a", 1)
     served.reload(("a", 'logging_config { log_collector_config { filename_prefix: "/x" } }'))
@@ -362,63 +244,6 @@ def test_model_whose_thread_cannot_start_leaves_everything_as_it_was(served, tmp
         served.apply("b", "c")
     assert served.core.list_models() == ["a"] and served.ask("a") == 1
     assert all(manager.is_decided() for manager in made)
-
-
-def test_request_whose_version_goes_before_it_has_it_gets_the_one_that_the_label_names_now(
-    served, tmp_path, monkeypatch
-):
-    for version in (1, 2):
-        put(tmp_path / "a", version)
-    served.reload(("a", ALL))
-    wait_until(lambda: served.states("a") == {1: "AVAILABLE", 2: "AVAILABLE"})
-    served.reload(("a", ALL + labels(stable=1)))
-    manager = served.core.get_manager("a")
-    acquire = manager.acquire
-
-    def acquire_late(version):
-        monkeypatch.setattr(manager, "acquire", acquire)
-        only_2 = "model_version_policy { specific { versions: 2 } }"
-        served.apply(("a", only_2 + labels(stable=2)))
-        wait_until(lambda: served.states("a")[1] == "END")
-        return acquire(version)
-
-    monkeypatch.setattr(manager, "acquire", acquire_late)
-    assert served.ask("a", label="stable") == 2
-
-
-def test_no_request_fails_while_labels_move_and_models_change(served, tmp_path):
-    """Moves a label from version to version, and lets the version before go at once."""
-    for version in (1, 2):
-        put(tmp_path / "a", version)
-    put(tmp_path / "b", 1)
-    only = "model_version_policy { specific { versions: %d } }"
-    served.reload(("a", ALL))
-    wait_until(lambda: served.states("a") == {1: "AVAILABLE", 2: "AVAILABLE"})
-    served.reload(("a", ALL + labels(stable=1)))
-    stopping = threading.Event()
-    failures, answers = [], set()
-
-    def ask():
-        while not stopping.is_set():
-            try:
-                answers.add(served.ask("a", label="stable"))
-                served.ask("a")
-            except Exception as error:
-                failures.append(error)
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for round_ in range(6):
-        version = round_ % 2 + 1
-        served.apply(("a", only % version + labels(stable=version)), *["b"] * (round_ % 3 == 0))
-        wait_until(lambda version=version: served.states("a")[3 - version] == "END")
-        served.apply(("a", ALL + labels(stable=version)))
-        wait_until(lambda: list(served.states("a").values()) == ["AVAILABLE"] * 2)
-    stopping.set()
-    for thread in threads:
-        thread.join()
-    assert failures == [] and answers == {1, 2}
 
 
 def test_many_reloads_at_once_take_turns(served, tmp_path):
