@@ -139,32 +139,20 @@ class ServerConfig(BaseModel):
         return name
 
     @model_validator(mode="after")
-    def _check_models(self) -> "ServerConfig":
+    def _check_together(self) -> "ServerConfig":
         if (self.model_base_path is None) == (self.model_config_file is None):
             raise ValueError(
                 "give either model_base_path, the folder that holds 1/, 2/, …, or "
                 "model_config_file, and not both"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _check_batching(self) -> "ServerConfig":
         if self.batching_parameters_file is not None and not self.enable_batching:
             raise ValueError("batching_parameters_file needs enable_batching")
-        return self
-
-    @model_validator(mode="after")
-    def _check_parallelism(self) -> "ServerConfig":
         ops = self.tensorflow_intra_op_parallelism and self.tensorflow_inter_op_parallelism
         if ops and self.tensorflow_session_parallelism:
             raise ValueError(
                 "tensorflow_session_parallelism is for tensorflow_intra_op_parallelism and "
                 "tensorflow_inter_op_parallelism together; give it, or these"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _check_ports(self) -> "ServerConfig":
         if self.rest_port is None and self.grpc_port is None and self.grpc_socket_path is None:
             raise ValueError("rest_port and grpc_port are both None; set at least one")
         if self.rest_port and self.rest_port == self.grpc_port:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from typing import Final
+from urllib.parse import quote
 
 import grpc
 
@@ -13,11 +14,7 @@ from darkroom.serving.model_server.grpc_api.calls import Calls
 from darkroom.serving.model_server.grpc_api.health import HealthService
 from darkroom.serving.model_server.grpc_api.service import create_handlers
 from darkroom.serving.model_server.grpc_api.tls import read_server_credentials
-from darkroom.serving.model_server.grpc_api.unix_socket import (
-    SocketFile,
-    name_socket,
-    write_address,
-)
+from darkroom.serving.model_server.grpc_api.unix_socket import SocketFile, name_socket
 from darkroom.serving.model_server.operations.observer import Observer
 
 MAX_MESSAGE_BYTES: Final = 2**31 - 1
@@ -56,7 +53,7 @@ class GrpcServer:
         self._socket_file: SocketFile | None = None
         self.port = None if config.grpc_port is None else self._bind_port(config.grpc_port)
         if path is not None and bound_path is not None:
-            if self._bind(write_address(bound_path)) == 0:
+            if self._bind(f"unix:{quote(str(bound_path))}") == 0:
                 raise StartError(f"cannot bind grpc_socket_path={path}; use another path")
             self._socket_file = SocketFile(bound_path, path)
 

@@ -5,7 +5,6 @@ import secrets
 import stat
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from darkroom.serving.model_server.errors import StartError
 
@@ -36,11 +35,6 @@ def name_socket(path: Path) -> Path:
     if (path.is_symlink() or path.exists()) and not stat.S_ISSOCK(path.lstat().st_mode):
         raise StartError(f"grpc_socket_path={path} is there and no socket; use another path")
     return bound
-
-
-def write_address(path: Path) -> str:
-    """Returns a socket's address for gRPC."""
-    return f"unix:{quote(str(path))}"
 
 
 class SocketFile:
