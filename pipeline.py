@@ -28,9 +28,10 @@ from darkroom.recipe import ConfigError, Recipe, load_recipe
 from darkroom.runner.disk import Disk
 from darkroom.runner.interpreter import importing, leave
 from darkroom.runner.interruption import interruptible
+from darkroom.runner.options import add_run_arguments
 from darkroom.runner.output import logged_to
 from darkroom.runner.run import LocalRun, run_locally
-from darkroom.runner.session import RunError, exit_code
+from darkroom.runner.session import RunError, RunPlace, exit_code
 from darkroom.runner.terminal import Terminal
 from darkroom.storage.errors import StorageError
 from darkroom.storage.object_store import is_uri
@@ -254,6 +255,23 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
     return run_locally(local_run, verbose)
 
 
+def show_plan(recipe: Recipe) -> int:
+    """Prints what a run would do, a line a node; writes nothing. Returns exit code 0."""
+    check(recipe.data)
+    _check_weights(recipe)
+    state = InputState(**{state.name: state.read_now(recipe) for state in STATES})
+    place = RunPlace(recipe.runs_folder.resolve() / recipe.name, "")
+    with logged_to(Path(os.devnull)), importing():
+        from darkroom.runner.dry_run import plan_run
+
+        pipeline = create_pipeline(recipe, state, str(place.artifacts), str(place.metadata))
+        planned = plan_run(pipeline, [name for name, node in NODES.items() if not node.is_cached])
+    terminal = Terminal(sys.stdout)
+    for node in planned:
+        terminal.say(f"{node.name:<18}{'cached' if node.cached else f'runs: {node.reason}'}")
+    return 0
+
+
 def _disks(recipe: Recipe, home: Path) -> tuple[Disk, ...]:
     larger = "to a folder on a larger disk"
     disks = [Disk("runs_folder", home, f"set runs_folder {larger}")]
@@ -277,11 +295,22 @@ def _check_weights(recipe: Recipe) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line, runs the DAG, returns the exit code."""
-    options = _parse(arguments)
+    return run_command(_parse(arguments))
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Runs the DAG as a command line says; returns the exit code.
+
+    Args:
+        options: `config`, and what `runner.options.add_run_arguments` declares.
+    """
     config_path = options.config or os.environ.get(CONFIG_VARIABLE) or str(DEFAULT_CONFIG)
     try:
         with interruptible():
-            summary = run(load_recipe(Path(config_path)), config_path, options.verbose)
+            recipe = load_recipe(Path(config_path), options.set)
+            if options.dry_run:
+                return show_plan(recipe)
+            summary = run(recipe, config_path, options.verbose)
     except (ConfigError, ComponentError, StorageError) as error:
         return _refuse(error, options.verbose, EXIT_BAD_CONFIG)
     except (RunError, OSError) as error:
@@ -301,7 +330,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--config", help=f"the recipe (else ${CONFIG_VARIABLE}, else configs/digits.yaml)"
     )
-    parser.add_argument("--verbose", action="store_true", help="show the trace of an error")
+    add_run_arguments(parser)
     return parser.parse_args(arguments)
 
 

@@ -27,8 +27,9 @@ from typing import Any, Final
 from darkroom.components.errors import ComponentError
 from darkroom.components.image_example_gen.check import check
 from darkroom.kubeflow.compile import check_recipe
-from darkroom.kubeflow.parameters import override_recipe, read_assignments, run_arguments
+from darkroom.kubeflow.parameters import override_recipe, run_arguments
 from darkroom.recipe import ConfigError, Recipe, load_recipe
+from darkroom.recipe.overrides import read_assignments
 from darkroom.runner.interpreter import leave
 from darkroom.runner.session import RunError, open_place
 from darkroom.storage.errors import StorageError

@@ -7,17 +7,17 @@ given the parameter too, and the entrypoint puts its value where the recipe's wa
 
 import functools
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import docstring_parser
-import yaml
 from pydantic import BaseModel
 
 from darkroom.components.nodes import NODES
 from darkroom.kubeflow.values import put_value
-from darkroom.recipe import ConfigError, Recipe, parse_recipe, read_yaml
+from darkroom.recipe import ConfigError, Recipe, parse_recipe
+from darkroom.recipe.overrides import read_value
 
 _KINDS: Final = {
     bool: "BOOLEAN",
@@ -91,26 +91,9 @@ def override_recipe(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
                 "it to kubeflow.parameters"
             )
         if isinstance(value, str) and known[field].kind != "STRING":
-            value = _read_yaml(field, value)
+            value = read_value(field, value)
         put_value(content, field.split("."), value)
     return parse_recipe(content)
-
-
-def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
-    """Reads the values of `--set`, each FIELD=VALUE.
-
-    Raises:
-        ConfigError: One has no field or no value.
-    """
-    values = {}
-    for assignment in assignments:
-        field, sign, value = assignment.partition("=")
-        if not sign or not field:
-            raise ConfigError(
-                f"--set: {assignment!r} gives no value; write FIELD=VALUE, as in trainer.seed=3"
-            )
-        values[field] = value
-    return values
 
 
 def _create_parameter(field: str, content: Mapping[str, Any]) -> RunParameter:
@@ -166,10 +149,3 @@ def _describe(field: str) -> str:
             # The key of a mapping: its value's class describes what is below.
             kind = (typing.get_args(kind) or (None,))[-1]
     return " ".join(text.split())
-
-
-def _read_yaml(field: str, text: str) -> Any:
-    try:
-        return read_yaml(text, field.split("."))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{field}: {text!r} is no YAML") from error

@@ -3,7 +3,7 @@
 Relative paths in a recipe are relative to the folder in which the command runs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from darkroom.components.pusher.config import PushConfig
 from darkroom.components.validation import ValidationConfig
 from darkroom.recipe.errors import ConfigError
 from darkroom.recipe.kubeflow import KubeflowConfig
+from darkroom.recipe.overrides import override, read_assignments
+from darkroom.recipe.suggestion import did_you_mean
 from darkroom.recipe.yaml_file import read_yaml
 from darkroom.trainer.config import TrainerConfig
 from darkroom.transform import features
@@ -65,11 +67,12 @@ class Recipe(BaseModel):
         return self
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
     """Reads and validates a recipe.
 
     Args:
         path: A YAML file.
+        assignments: Values that stand in the place of the file's, each FIELD=VALUE.
 
     Returns:
         The recipe.
@@ -92,7 +95,20 @@ def load_recipe(path: Path) -> Recipe:
             f"--config: {str(path)!r} should hold sections such as data and trainer, "
             f"it holds {type(content).__name__}"
         )
+    if assignments:
+        override(content, read_assignments(assignments), _list_texts(Recipe))
     return parse_recipe(content)
+
+
+def _list_texts(section: type[BaseModel], within: str = "") -> list[str]:
+    """Names of the fields that hold text."""
+    found = []
+    for key, field in section.model_fields.items():
+        if field.annotation is str:
+            found.append(f"{within}{key}")
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found += _list_texts(field.annotation, f"{within}{key}.")
+    return found
 
 
 def parse_recipe(content: dict[str, Any]) -> Recipe:
@@ -132,7 +148,7 @@ def _known_keys(location: tuple[int | str, ...]) -> str:
         if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
             return "remove it"
         section = kind
-    return f"use one of {', '.join(section.model_fields)}"
+    return did_you_mean(str(location[-1]), section.model_fields)
 
 
 def _one_line(error: Exception) -> str:

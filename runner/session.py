@@ -25,7 +25,7 @@ from darkroom.storage.locks import locked
 from darkroom.storage.whole_files import replace_text
 
 LOG_FILE = "run.log"
-_LOCK_FILE = ".lock"
+LOCK_FILE = ".lock"
 _EXIT_CODES = {"pushed": 0, "unchanged": 0, "failed": 1, "not_blessed": 3, "withdrawn": 4}
 
 
@@ -81,7 +81,7 @@ def open_place(home: Path) -> Iterator[RunPlace]:
         RunError: The folder cannot be made.
     """
     _make_home(home)
-    with locked(home / _LOCK_FILE, functools.partial(_refuse_second, home)):
+    with only_run(home):
         place = _make_folder(home)
         try:
             yield place
@@ -109,6 +109,20 @@ def _make_folder(home: Path) -> RunPlace:
             place.folder.mkdir()
             return place
     raise RunError(f"runs_folder: {str(home)!r} has a thousand runs of one second")
+
+
+@contextlib.contextmanager
+def only_run(home: Path) -> Iterator[None]:
+    """Has the pipeline's lock.
+
+    Args:
+        home: `<runs_folder>/<pipeline>`.
+
+    Raises:
+        RunBusyError: Another process has it.
+    """
+    with locked(home / LOCK_FILE, functools.partial(_refuse_second, home)):
+        yield
 
 
 def _refuse_second(home: Path) -> NoReturn:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from darkroom.records.evaluation import EXAMPLE_COUNT
-from darkroom.records.run import NodeResult
+from darkroom.records.run import NodeResult, NodeState
 
 _VERDICTS = {
     "pushed": "[green]pushed[/]: version {pushed_version} is in {pushed_path}",
@@ -45,10 +45,13 @@ class Terminal:
 
     def node_ended(self, result: NodeResult) -> None:
         """Prints a node's name, seconds and whether it came from the cache."""
-        mark = _MARKS[result.state]
-        self._console.print(f"{result.name:<{_NAME_WIDTH}}{result.seconds:7.1f} s  {mark}".rstrip())
+        self.node(result.name, result.seconds, result.state)
         if result.trace and self._verbose:
             self.say(result.trace.rstrip())
+
+    def node(self, name: str, seconds: float, state: NodeState) -> None:
+        """Prints one node's line."""
+        self._console.print(f"{name:<{_NAME_WIDTH}}{seconds:7.1f} s  {_MARKS[state]}".rstrip())
 
     def summary(self, summary: Mapping[str, Any], places: Mapping[str, str]) -> None:
         """Prints the end: examples, metrics against baseline, notes, verdict, places."""

@@ -3,7 +3,8 @@
 StorageError
 ├── ObjectStoreError
 │   └── ObjectChangedError
-└── ServingPlaceError
+├── ServingPlaceError
+└── VersionError
 """
 
 
@@ -21,6 +22,10 @@ class ObjectChangedError(ObjectStoreError):
 
 class ServingPlaceError(StorageError):
     """The place of the served versions cannot be used; the message says why."""
+
+
+class VersionError(StorageError):
+    """The versions that there are do not allow what was asked for."""
 
 
 def first_line(said: object) -> str:

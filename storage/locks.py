@@ -6,6 +6,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a process has the lock of a file; asked of the system, so that nobody is disturbed.
+
+    Source: proc(5), `/proc/locks`.
+    """
+    try:
+        inode = f":{path.stat().st_ino} "
+    except FileNotFoundError:
+        return False
+    held = Path("/proc/locks").read_text().splitlines()
+    return any(" FLOCK " in line and " -> " not in line and inode in line for line in held)
+
+
 @contextlib.contextmanager
 def locked(path: Path, when_taken: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Has the lock of a file; it is given back with the context, or when the process ends.

@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from darkroom.components.errors import ComponentError
 from darkroom.kubeflow.compile import check_recipe, compile_recipe
-from darkroom.kubeflow.parameters import override_recipe, read_assignments
+from darkroom.kubeflow.parameters import override_recipe
 from darkroom.kubeflow.pipeline_root import check_root
 from darkroom.kubeflow.server.access import ApiError, RefusedError, read_access
 from darkroom.kubeflow.server.api import Api, Job
 from darkroom.kubeflow.server.rest import PATIENCE, Patience, Rest
 from darkroom.recipe import ConfigError, Recipe, load_recipe
+from darkroom.recipe.overrides import read_assignments
 from darkroom.runner.interpreter import quiet
 from darkroom.storage.errors import StorageError
 

@@ -153,6 +153,12 @@ class ObjectStore:
             return str(self._files.getxattr(path, _NOTE) or "")
         return ""
 
+    def move(self, name: str, target: str) -> None:
+        """Gives an object another name, its note included; the store copies it itself."""
+        with self._at(name) as source, self._written(target) as path:
+            self._files.cp_file(source, path)
+            self._files.rm_file(source)
+
     def remove(self, name: str) -> None:
         """Removes an object, where there is one."""
         with self._at(name) as path, contextlib.suppress(FileNotFoundError):

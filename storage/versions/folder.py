@@ -15,8 +15,8 @@ from typing import Final
 from darkroom.storage.errors import ServingPlaceError
 from darkroom.storage.fingerprint import WARMUP_FOLDER, model_digest
 from darkroom.storage.locks import locked
-from darkroom.storage.versions.served import MODEL_FILE, ServedVersion
-from darkroom.storage.versions.withdrawn import NOTES, withdrawn_number
+from darkroom.storage.versions.served import MODEL_FILE, ServedVersion, Version, tell_states
+from darkroom.storage.versions.withdrawn import NOTES, withdrawn_name, withdrawn_number
 from darkroom.storage.whole_files import place_folder, replace_text
 
 _LOCK: Final = ".push.lock"
@@ -41,6 +41,28 @@ class ServingFolder:
             if child.name.isdecimal() and _holds_model(child)
         ]
         return max(versions, key=lambda served: served.version, default=None)
+
+    def versions(self) -> list[Version]:
+        """See `ServingPlace`."""
+        models = (child.name for child in self._children() if _holds_model(child))
+        return tell_states(self._folder.joinpath, models)
+
+    def withdraw(self, number: int) -> None:
+        """See `ServingPlace`."""
+        self._rename(str(number), withdrawn_name(number))
+
+    def put_back(self, number: int) -> None:
+        """See `ServingPlace`."""
+        self._rename(withdrawn_name(number), str(number))
+        with self._written():
+            (self._folder / NOTES / str(number)).unlink(missing_ok=True)
+
+    def remove(self, version: Version) -> None:
+        """See `ServingPlace`; what a kill leaves of it the next push removes."""
+        hidden = _PARTIAL.format(version.number)
+        self._rename(Path(version.path).name, hidden)
+        with self._written():
+            shutil.rmtree(self._folder / hidden)
 
     def digest(self, served: ServedVersion) -> str:
         """See `ServingPlace`."""
@@ -85,6 +107,10 @@ class ServingFolder:
             shutil.rmtree(partial, ignore_errors=True)
             raise
         return ServedVersion(version, place)
+
+    def _rename(self, name: str, target: str) -> None:
+        with self._written(), locked(self._folder / _LOCK), contextlib.suppress(FileNotFoundError):
+            (self._folder / name).rename(self._folder / target)
 
     def _remove_partial_copies(self) -> None:
         """Removes what a killed push left behind; the lock says that no other push is going on."""

@@ -35,7 +35,7 @@ from darkroom.storage.versions.claims import (
     parse_json,
     taken_numbers,
 )
-from darkroom.storage.versions.served import MODEL_FILE, ServedVersion
+from darkroom.storage.versions.served import MODEL_FILE, ServedVersion, Version, tell_states
 from darkroom.storage.versions.withdrawn import NOTES, withdrawn_name, withdrawn_number
 
 
@@ -60,6 +60,35 @@ class ServingStore:
             versions = group_by_version(self._store.list_objects().values())
         complete = [version for version, objects in versions.items() if MODEL_FILE in objects]
         return self._served(max(complete)) if complete else None
+
+    def versions(self) -> list[Version]:
+        """See `ServingPlace`."""
+        with _named():
+            names = self._store.list_objects()
+        ending = f"/{MODEL_FILE}"
+        models = (name.removesuffix(ending) for name in names if name.endswith(ending))
+        return tell_states(
+            lambda name: str(self._store.location.join(name)),
+            (name for name in models if "/" not in name),
+        )
+
+    def withdraw(self, number: int) -> None:
+        """See `ServingPlace`; nobody takes what is left of it, without its model, for a version."""
+        self._move(str(number), withdrawn_name(number), first=MODEL_FILE)
+
+    def put_back(self, number: int) -> None:
+        """See `ServingPlace`; the model goes last, as in a push."""
+        self._move(withdrawn_name(number), str(number), last=MODEL_FILE)
+        with _named():
+            self._store.remove(f"{NOTES}/{number}")
+
+    def remove(self, version: Version) -> None:
+        """See `ServingPlace`; the model goes first."""
+        folder = str(version.path).rpartition("/")[2]
+        with _named():
+            self._store.remove(f"{folder}/{MODEL_FILE}")
+            for name in self._store.list_objects(folder):
+                self._store.remove(name)
 
     def digest(self, served: ServedVersion) -> str:
         """See `ServingPlace`; noted with `saved_model.pb`, else the version is downloaded.
@@ -115,6 +144,13 @@ class ServingStore:
         with _temporary_folder() as temporary:
             self._copy(folder, temporary / "model")
             return model_digest(temporary / "model")
+
+    def _move(self, folder: str, target: str, first: str = "", last: str = "") -> None:
+        """Moves a version object by object; where it was cut short, the next call goes on."""
+        with _named():
+            names = [name.partition("/")[2] for name in self._store.list_objects(folder)]
+            for name in sorted(names, key=lambda name: (name == last, name != first)):
+                self._store.move(f"{folder}/{name}", f"{target}/{name}")
 
     def _copy(self, folder: str, target: Path) -> None:
         uri = str(self._store.location.join(folder))

@@ -3,8 +3,8 @@
 It answers as Google documents it: the reference of buckets and objects, "Perform resumable
 uploads", and "HTTP status and error codes for JSON". It is a double, neither Google's code nor
 its behaviour under load. It knows no credentials, no versions of objects but the newest, no
-condition but ifGenerationMatch, no batches (gcsfs sends none to emulators), and does not copy,
-compose or patch objects; what it does not know, it answers with 501.
+condition but ifGenerationMatch, no batches (gcsfs sends none to emulators), rewrites objects at
+once, and does not compose or patch them; what it does not know, it answers with 501.
 """
 
 import base64
@@ -32,6 +32,7 @@ CHUNK_UNIT = 256 * 1024
 """All chunks of a resumable upload but the last have a multiple of these bytes."""
 
 _PATH = re.compile(r"/(?:(upload|download)/)?storage/v1/b/([^/]+)(/o(?:/([^/]+))?)?")
+_REWRITE = re.compile(r"/storage/v1/b/([^/]+)/o/([^/]+)/rewriteTo/b/([^/]+)/o/([^/]+)")
 
 
 class _Object(NamedTuple):
@@ -96,7 +97,10 @@ class GcsServer(DisturbedServer):
         return self._buckets[bucket][name]
 
     def _respond(self, request: Request) -> Response:
+        rewrite = _REWRITE.fullmatch(request.environ["RAW_URI"].partition("?")[0])
         try:
+            if rewrite:
+                return self._rewrite(*(unquote(part) for part in rewrite.groups()))
             return self._route(request)
         except HTTPException as error:
             return Response.force_type(error.get_response())
@@ -128,6 +132,11 @@ class GcsServer(DisturbedServer):
                 del self._buckets[bucket][name]
                 return Response(status=204)
         _fail(501, "notImplemented", f"{request.method} {request.path}")
+
+    def _rewrite(self, bucket: str, name: str, target: str, new_name: str) -> Response:
+        found = self._find(bucket, name)
+        made = self.put(target, new_name, found.content, found.resource.get("metadata"))
+        return _json({"kind": "storage#rewriteResponse", "done": True, "resource": made.resource})
 
     def _find(self, bucket: str, name: str) -> _Object:
         if name not in self._buckets[bucket]:

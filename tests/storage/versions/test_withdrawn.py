@@ -1,7 +1,5 @@
 """What was taken out of service stays out, in folders and in object stores."""
 
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,76 +9,7 @@ from darkroom.storage.fingerprint import model_digest
 from darkroom.storage.object_store import Location, ObjectStore
 from darkroom.storage.versions.place import open_place
 from darkroom.storage.versions.withdrawn import explain_withdrawn, withdrawn_name, withdrawn_number
-from darkroom.tests.storage.bucket_server import BucketServer
-from darkroom.tests.storage.gcs_server import GcsServer
-
-
-class Folder:
-    """A serving folder of this machine, and what an operator does there."""
-
-    def __init__(self, folder):
-        self.uri = str(folder)
-
-    def move(self, source, target):
-        (Path(self.uri) / source).rename(Path(self.uri) / target)
-
-    def remove(self, name):
-        path = Path(self.uri) / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-class Bucket:
-    """A serving folder in an object store; what is moved there loses the notes beside it."""
-
-    def __init__(self, server, scheme):
-        self.uri = f"{scheme}://bucket/models/digits"
-        self._server = server
-
-    def _below(self, name):
-        path = f"models/digits/{name}"
-        objects = self._server.objects("bucket").items()
-        return {key: text for key, text in objects if key == path or key.startswith(f"{path}/")}
-
-    def move(self, source, target):
-        for name, content in self._below(source).items():
-            moved = name.replace(f"models/digits/{source}", f"models/digits/{target}")
-            self._server.put("bucket", moved, content)
-        self.remove(source)
-
-    def remove(self, name):
-        store = ObjectStore(Location.parse(self.uri))
-        for found in self._below(name):
-            store.remove(found.removeprefix("models/digits/"))
-
-
-@pytest.fixture(scope="module")
-def servers():
-    started = {"s3": BucketServer(), "gs": GcsServer()}
-    yield {**started, "minio": started["s3"]}
-    for server in started.values():
-        server.stop()
-
-
-@pytest.fixture
-def bucket(servers, monkeypatch, tmp_path):
-    """Opens an empty bucket of a scheme."""
-
-    def open_bucket(scheme):
-        for name in [*os.environ]:
-            if name.startswith(("AWS_", "GOOGLE_", "STORAGE_")):
-                monkeypatch.delenv(name)
-        for name, value in servers[scheme].environment.items():
-            monkeypatch.setenv(name, value)
-        servers[scheme].create_bucket("bucket")
-        return Bucket(servers[scheme], scheme)
-
-    monkeypatch.setenv("DARKROOM_SCRATCH", str(tmp_path / "scratch"))
-    return open_bucket
-
-
-@pytest.fixture(params=["", "s3", "minio", "gs"])
-def serving(request, bucket, tmp_path):
-    return bucket(request.param) if request.param else Folder(tmp_path / "serving")
+from darkroom.tests.storage.versions.conftest import Folder
 
 
 def keep(copy: Path) -> None:
@@ -141,8 +70,8 @@ def test_another_model_is_not_held_back_and_odd_names_say_nothing(serving, model
     assert model_digest(model) not in place.withdrawn()
 
 
-def test_a_version_that_is_still_being_moved_stops_the_push(bucket, model):
-    serving = bucket("s3")
+def test_a_version_that_is_still_being_moved_stops_the_push(any_bucket, model):
+    serving = any_bucket("s3")
     place = open_place(serving.uri)
     version = place.add(model, keep).version
     serving.move(f"{version}/saved_model.pb", f".{version}.withdrawn/saved_model.pb")
@@ -153,8 +82,8 @@ def test_a_version_that_is_still_being_moved_stops_the_push(bucket, model):
     assert place.withdrawn() == {model_digest(model): version}
 
 
-def test_the_digest_comes_with_a_version_that_the_store_moved(bucket, servers, model):
-    serving = bucket("s3")
+def test_the_digest_comes_with_a_version_that_the_store_moved(any_bucket, servers, model):
+    serving = any_bucket("s3")
     place = open_place(serving.uri)
     version = place.add(model, keep).version
     files = ObjectStore(Location.parse(serving.uri))._files

@@ -1,0 +1,20 @@
+"""`darkroom run RECIPE`: the pipeline, on this machine."""
+
+import argparse
+
+from darkroom.runner.options import add_run_arguments
+
+HELP = "run a recipe: ingest, check, train, evaluate, push"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("config", metavar="RECIPE", help="a YAML file")
+    add_run_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs it; returns the exit code of the verdict."""
+    from darkroom.pipeline import run_command
+
+    return run_command(options)

@@ -1,0 +1,136 @@
+"""The commands on what real runs left: versions, serving, asking, pruning, running again."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from darkroom import pipeline
+from darkroom.commands.main import main
+from darkroom.runner.runs import list_runs
+from darkroom.storage.versions.lifecycle import find_served
+from darkroom.tests.workspace import Workspace, cached
+
+pytestmark = pytest.mark.e2e
+SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """Three runs: one that pushed, one of another seed that pushed, the first again, cached."""
+    made = Workspace(tmp_path_factory.mktemp("commands"), per_class=16)
+    for seed in (1, 5, 1):
+        assert pipeline.main(["--config", str(made.write_recipe(trainer={"seed": seed}))]) == 0
+    return made
+
+
+def program(workspace, *arguments):
+    command = [sys.executable, "-m", "darkroom", *arguments, "--runs", str(workspace.runs)]
+    return subprocess.Popen(
+        command, cwd=workspace.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def predict(workspace, *arguments):
+    images = [str(path) for path in sorted(workspace.data.rglob("*.png"))[:3]]
+    process = program(workspace, "predict", *images, *arguments)
+    output, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, errors
+    assert [line.rpartition(":")[0] for line in output.splitlines()] == images
+    return output, errors
+
+
+def test_the_pushed_model_is_served_asked_and_stopped(workspace):
+    process = program(workspace, "serve", "small", "--port", "0", "--grpc-port", "0")
+    assert process.stdout.readline().startswith("loading version ")
+    (address,) = re.findall(r"http://\S+/v1/models/small", line := process.stdout.readline())
+    assert line.endswith("Ctrl-C ends it\n")
+    with urllib.request.urlopen(address) as answer:
+        assert json.load(answer)["model_version_status"][0]["state"] == "AVAILABLE"
+    _, errors = predict(workspace, "--rest", address.removesuffix("/v1/models/small"))
+    assert errors == ""
+    os.kill(process.pid, signal.SIGINT)
+    rest, errors = process.communicate(timeout=SECONDS)
+    assert (process.returncode, rest, errors) == (130, "", "")
+    with pytest.raises(OSError):
+        urllib.request.urlopen(address, timeout=5)
+
+
+def plan(workspace, capsys, *arguments):
+    capsys.readouterr()
+    assert main(["run", str(workspace.write_recipe()), "--dry-run", *arguments]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    return dict(line.split(maxsplit=1) for line in lines)
+
+
+def test_a_dry_run_says_what_would_run_and_why_and_writes_nothing(workspace, capsys):
+    home = workspace.runs / "small"
+    before = sorted((path, path.stat().st_mtime_ns) for path in home.rglob("*"))
+    planned = plan(workspace, capsys)
+    assert planned["ImageExampleGen"] == planned["Transform"] == planned["Trainer"] == "cached"
+    assert planned["RunReport"] == "runs: it always does"
+    planned = plan(workspace, capsys, "--set", "trainer.seed=77")
+    assert planned["Transform"] == "cached"
+    assert planned["Trainer"] == "runs: changed: custom_config"
+    assert planned["ServingCheck"] == "runs: after Trainer"
+    assert sorted((path, path.stat().st_mtime_ns) for path in home.rglob("*")) == before
+
+
+def test_without_a_server_one_is_started_for_the_question(workspace):
+    _, errors = predict(workspace)
+    assert errors.startswith("loading version ") and errors.count("\n") == 1
+
+
+def test_a_rollback_holds_against_the_next_run(workspace, capsys):
+    served = find_served(str(workspace.serving)).number
+    assert main(["rollback", "small", "--runs", str(workspace.runs)]) == 0
+    recipe = workspace.write_recipe(trainer={"seed": list_runs_seed(workspace, served)})
+    assert pipeline.main(["--config", str(recipe)]) == 4
+    assert find_served(str(workspace.serving)).number < served
+    assert main(["promote", "small", str(served), "--runs", str(workspace.runs)]) == 0
+    assert find_served(str(workspace.serving)).number == served
+
+
+def list_runs_seed(workspace, version):
+    runs = list_runs(workspace.runs / "small")
+    return next(run.summary["recipe"]["trainer"]["seed"] for run in runs if run.version == version)
+
+
+def prune(workspace, *arguments):
+    return main(["prune", "small", "--runs", str(workspace.runs), *arguments])
+
+
+def test_pruning_leaves_what_other_runs_and_the_cache_need(workspace, capsys):
+    home = workspace.runs / "small"
+    served = find_served(str(workspace.serving)).number
+    before = list_runs(home)
+    assert prune(workspace, "--keep", "1", "--dry-run") == 0
+    assert "would free" in capsys.readouterr().out
+    assert list_runs(home) == before
+    (before[-1].place.folder / "pinned").touch()
+    assert prune(workspace, "--keep", "1") == 0
+    left = list_runs(home)
+    assert [run.place.run_id for run in left if run.version == served and run.status == "pushed"]
+    assert before[-1] in left and len(left) < len(before)
+    assert pipeline.main(["--config", str(workspace.write_recipe(trainer={"seed": 1}))]) in (0, 4)
+    assert cached(workspace.summary())["Trainer"]
+
+
+def test_what_was_pruned_is_made_anew(workspace):
+    home = workspace.runs / "small"
+    for run in list_runs(home):
+        (run.place.folder / "pinned").unlink(missing_ok=True)
+    recipe = workspace.write_recipe(trainer={"seed": 9})
+    assert pipeline.main(["--config", str(recipe)]) == 0
+    models = home / "artifacts/Trainer/model"
+    before = len(list(models.iterdir()))
+    assert prune(workspace, "--keep", "1", "--keep-versions", "1") == 0
+    assert len(list(models.iterdir())) == 1 < before
+    assert workspace.versions() == [find_served(str(workspace.serving)).number]
+    assert pipeline.main(["--config", str(workspace.write_recipe(trainer={"seed": 1}))]) in (0, 4)
+    assert not cached(workspace.summary())["Trainer"]
