@@ -235,7 +235,7 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
     """
     overview = check(recipe.data)
     _check_weights(recipe)
-    state = InputState(**{state.name: state.read_now(recipe) for state in STATES})
+    state = InputState(**{state.name: state.read(recipe) for state in STATES})
     home = recipe.runs_folder.resolve() / recipe.name
     facts: dict[str, Any] = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
     local_run = LocalRun(

@@ -17,7 +17,7 @@ class WorldState:
     Attributes:
         name: Its name in `darkroom.pipeline.InputState` and among the pipeline's parameters.
         location: Field of the recipe that says where to look, such as data.path.
-        read: From the section of the recipe that the field is in to the state as text.
+        read: From the recipe to the state as text; raises ComponentError or StorageError.
         property: The node's execution property that holds it; empty: read when the node runs.
         description: What users of the pipeline's parameters are told.
     """
@@ -28,14 +28,6 @@ class WorldState:
     property: str
     description: str
 
-    def read_now(self, recipe: Any) -> str:
-        """Returns what the world holds now, for a recipe.
-
-        Raises:
-            ComponentError, StorageError: The place cannot be used.
-        """
-        return self.read(_find_section(recipe, self.location))
-
 
 @dataclass(frozen=True)
 class SideFile:
@@ -43,7 +35,7 @@ class SideFile:
 
     Attributes:
         field: Field of the recipe that says which one, such as trainer.weights.
-        find: From the section of the recipe that the field is in to the file, or None.
+        find: From the recipe to the file, or None.
     """
 
     field: str
@@ -82,8 +74,4 @@ class NodeSpec:
 
     def find_file(self, recipe: Any) -> Path | None:
         """Returns the file that it reads beside its inputs, for a recipe."""
-        return self.file.find(_find_section(recipe, self.file.field)) if self.file else None
-
-
-def _find_section(recipe: Any, field_name: str) -> Any:
-    return getattr(recipe, field_name.partition(".")[0])
+        return self.file.find(recipe) if self.file else None

@@ -10,13 +10,13 @@ SCHEMA_GEN: Final = NodeSpec("SchemaGen")
 IMPORT_SCHEMA_GEN: Final = NodeSpec(
     "ImportSchemaGen",
     fixed=("validation.schema_path",),
-    file=SideFile("validation.schema_path", attrgetter("schema_path")),
+    file=SideFile("validation.schema_path", attrgetter("validation.schema_path")),
 )
 EXAMPLE_VALIDATOR: Final = NodeSpec("ExampleValidator")
 TRANSFORM: Final = NodeSpec("Transform", {("custom_config", "transform"): "transform"})
 TRAINER: Final = NodeSpec(
     "Trainer",
     {("custom_config", "trainer"): "trainer", ("custom_config", "transform"): "transform"},
-    file=SideFile("trainer.weights", attrgetter("weights_file")),
+    file=SideFile("trainer.weights", attrgetter("trainer.weights_file")),
     is_divisible=True,
 )

@@ -100,7 +100,7 @@ def read_state(recipe: Recipe) -> InputState:
     with quiet():
         for state in STATES:
             location = str(attrgetter(state.location)(recipe))
-            found[state.name], reason = _try(location, functools.partial(state.read_now, recipe))
+            found[state.name], reason = _try(location, functools.partial(state.read, recipe))
             if reason:
                 unread.append(f"{state.location} {location!r} ({reason})")
     if unread:

@@ -1,10 +1,4 @@
-"""How a training went: `history.json` in the folder of Trainer's `model_run`.
-
-Schema:
-    epochs: all epochs, in order; best: the one whose weights were kept.
-    early_stops: a sentence for each phase that ended before its last epoch.
-    seconds: wall-clock time of the training; config: the recipe's `trainer` section.
-"""
+"""How a training went: `history.json` in the folder of Trainer's `model_run`."""
 
 import json
 import math

@@ -53,8 +53,7 @@ def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[st
     failed = next((result for result in results if result.state == "failed"), None)
     ran = {result.name for result in results}
     missing = [name for name in expected if name not in ran]
-    state = push.state if push else None
-    status = "failed" if failed or missing else state
+    status = "failed" if failed or missing else push.state if push else None
     held_back = push.reason if push and status in _HELD_BACK else ""
     return {
         "status": status,

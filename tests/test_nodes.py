@@ -69,7 +69,7 @@ def test_what_a_node_reads_of_the_world_is_where_it_says(nodes, recipe):
         if state := NODES[name].state:
             assert node.exec_properties[state.property] == given[state.name]
             assert attrgetter(state.location)(recipe)
-    assert [len(STATES[0].read_now(recipe)), STATES[1].read_now(recipe)] == [64, "none"]
+    assert [len(STATES[0].read(recipe)), STATES[1].read(recipe)] == [64, "none"]
 
 
 def test_files_beside_the_inputs_are_those_of_the_recipe(recipe):

@@ -6,9 +6,6 @@ from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from darkroom.components.baseline_model.executor import Executor
-from darkroom.storage.versions.place import served_version
-
-__all__ = ["BaselineModel", "BaselineModelSpec", "served_version"]
 
 
 class BaselineModelSpec(ComponentSpec):
@@ -30,8 +27,8 @@ class BaselineModel(base_component.BaseComponent):
 
     Args:
         destination: The serving folder, a path or URI, the same that Pusher pushes to.
-        served: What is served, as `served_version` gives it; part of the cache key, so that the
-            node runs again when another version is served.
+        served: What is served, as `darkroom.storage.versions.place` names it; part of the cache key, so
+            that the node runs again when another version is served.
     """
 
     SPEC_CLASS = BaselineModelSpec

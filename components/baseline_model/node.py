@@ -3,13 +3,7 @@
 from typing import Final
 
 from darkroom.components.node import NodeSpec, WorldState
-from darkroom.components.pusher.config import PushConfig
 from darkroom.storage.versions.place import served_version
-
-
-def _read(push: PushConfig) -> str:
-    return served_version(push.destination)
-
 
 BASELINE_MODEL: Final = NodeSpec(
     "BaselineModel",
@@ -17,7 +11,7 @@ BASELINE_MODEL: Final = NodeSpec(
     state=WorldState(
         name="served_version",
         location="push.destination",
-        read=_read,
+        read=lambda recipe: served_version(recipe.push.destination),
         property="served",
         description="The version that is served now; empty: looked up when the run gets there.",
     ),

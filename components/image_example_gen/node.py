@@ -11,7 +11,7 @@ IMAGE_EXAMPLE_GEN: Final = NodeSpec(
     state=WorldState(
         name="data_fingerprint",
         location="data.path",
-        read=fingerprint,
+        read=lambda recipe: fingerprint(recipe.data),
         property="fingerprint",
         description="Fingerprint of the data's content; empty: the data are read as they are when "
         "the run gets there.",

@@ -3,9 +3,9 @@
 import pytest
 import yaml
 
-from darkroom.components.baseline_model.component import served_version
 from darkroom.components.image_example_gen.fingerprint import fingerprint
 from darkroom.kubeflow import submit
+from darkroom.storage.versions.place import served_version
 from darkroom.tests.kubeflow.api_double import ApiDouble, serve
 from darkroom.tests.kubeflow.commands import QUICK, job_arguments
 from darkroom.tests.workspace import Workspace
