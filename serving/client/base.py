@@ -115,7 +115,6 @@ class ModelClient(ABC):
     ) -> dict[str, np.ndarray]:
         """Calls any signature; see the subclasses for the types."""
 
-    @abstractmethod
     def classify(
         self,
         examples: Sequence[Example],
@@ -137,8 +136,8 @@ class ModelClient(ABC):
             ClientError: The server gives no usable answer.
             ValueError: A value that no feature can have.
         """
+        return self._read_classes(self._ask_examples("classify", examples, signature_name, context))
 
-    @abstractmethod
     def regress(
         self,
         examples: Sequence[Example],
@@ -150,6 +149,7 @@ class ModelClient(ABC):
         Returns:
             One number for each example.
         """
+        return self._read_numbers(self._ask_examples("regress", examples, signature_name, context))
 
     @abstractmethod
     def get_status(self) -> list[ModelVersionStatus]:
@@ -170,6 +170,20 @@ class ModelClient(ABC):
     @abstractmethod
     def _classify_images(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Calls `serving_default`; returns at least its outputs that a prediction needs."""
+
+    @abstractmethod
+    def _ask_examples(
+        self, verb: str, examples: Sequence[Example], signature_name: str, context: Example | None
+    ) -> Any:
+        """Calls a signature by `classify` or `regress`; returns the results as they come."""
+
+    @abstractmethod
+    def _read_classes(self, results: Any) -> list[list[ClassScore]]:
+        """Returns the classes of each example."""
+
+    @abstractmethod
+    def _read_numbers(self, results: Any) -> list[float]:
+        """Returns the number of each example."""
 
     @abstractmethod
     def _disconnect(self) -> None:

@@ -39,12 +39,14 @@ _OPTIONS: Final = (
     # Else two clients share one connection, and closing one does not close its own.
     ("grpc.use_local_subchannel_pool", 1),
 )
-_CLASSIFY: Final = "/tensorflow.serving.PredictionService/Classify"
-_REGRESS: Final = "/tensorflow.serving.PredictionService/Regress"
+_EXAMPLE_PATHS: Final = {
+    "classify": "/tensorflow.serving.PredictionService/Classify",
+    "regress": "/tensorflow.serving.PredictionService/Regress",
+}
 _METHODS: Final = {
     protos.PREDICT: ("PredictRequest", "PredictResponse"),
-    _CLASSIFY: ("ClassificationRequest", "ClassificationResponse"),
-    _REGRESS: ("RegressionRequest", "RegressionResponse"),
+    _EXAMPLE_PATHS["classify"]: ("ClassificationRequest", "ClassificationResponse"),
+    _EXAMPLE_PATHS["regress"]: ("RegressionRequest", "RegressionResponse"),
     protos.GET_MODEL_METADATA: ("GetModelMetadataRequest", "GetModelMetadataResponse"),
     protos.GET_MODEL_STATUS: ("GetModelStatusRequest", "GetModelStatusResponse"),
 }
@@ -127,32 +129,6 @@ class GrpcClient(ModelClient):
         except tensors.TensorError as error:
             raise AnswerError(f"{self.address}: an output cannot be read: {error}") from None
 
-    def classify(
-        self,
-        examples: Sequence[Example],
-        signature_name: str = "",
-        context: Example | None = None,
-    ) -> list[list[ClassScore]]:
-        """See the base class."""
-        request = self._create_request(_CLASSIFY, signature_name)
-        fill_input(request.input, examples, context)
-        response = self._call(_CLASSIFY, request)
-        return [
-            [ClassScore(entry.label, entry.score) for entry in classes.classes]
-            for classes in response.result.classifications
-        ]
-
-    def regress(
-        self,
-        examples: Sequence[Example],
-        signature_name: str = "",
-        context: Example | None = None,
-    ) -> list[float]:
-        """See the base class."""
-        request = self._create_request(_REGRESS, signature_name)
-        fill_input(request.input, examples, context)
-        return [entry.value for entry in self._call(_REGRESS, request).result.regressions]
-
     def get_status(self) -> list[ModelVersionStatus]:
         """See the base class."""
         request = self._create_request(protos.GET_MODEL_STATUS)
@@ -193,6 +169,23 @@ class GrpcClient(ModelClient):
 
     def _classify_images(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return self.predict_raw(inputs, output_filter=OUTPUTS)
+
+    def _ask_examples(
+        self, verb: str, examples: Sequence[Example], signature_name: str, context: Example | None
+    ) -> Any:
+        path = _EXAMPLE_PATHS[verb]
+        request = self._create_request(path, signature_name)
+        fill_input(request.input, examples, context)
+        return self._call(path, request).result
+
+    def _read_classes(self, results: Any) -> list[list[ClassScore]]:
+        return [
+            [ClassScore(entry.label, entry.score) for entry in classes.classes]
+            for classes in results.classifications
+        ]
+
+    def _read_numbers(self, results: Any) -> list[float]:
+        return [entry.value for entry in results.regressions]
 
     def _disconnect(self) -> None:
         self._channel.close()

@@ -1,7 +1,7 @@
 """One HTTP connection, on the standard library's `http.client`, with one deadline a request.
 
-HTTP libraries limit each wait by itself, so that a server that answers in drips holds a caller for
-as long as it likes; and they do not let another thread end a request under way.
+HTTP libraries, urllib3 too, limit each wait by itself, so that a server that answers in drips holds
+a caller for as long as it likes; and closing their pools ends no request under way.
 """
 
 import contextlib

@@ -104,35 +104,6 @@ class RestClient(ModelClient):
             outputs = {self._find_single_output(signature_name): outputs}
         return {name: rest_json.read_array(value) for name, value in outputs.items()}
 
-    def classify(
-        self,
-        examples: Sequence[Example],
-        signature_name: str = "",
-        context: Example | None = None,
-    ) -> list[list[ClassScore]]:
-        """See the base class."""
-        results = self._ask_examples("classify", examples, signature_name, context)
-        try:
-            return [
-                [ClassScore(str(label), float(np.float32(score))) for label, score in classes]
-                for classes in results
-            ]
-        except (TypeError, ValueError):
-            raise AnswerError(f"{self.address}: the answer has no pairs of label, score") from None
-
-    def regress(
-        self,
-        examples: Sequence[Example],
-        signature_name: str = "",
-        context: Example | None = None,
-    ) -> list[float]:
-        """See the base class."""
-        results = self._ask_examples("regress", examples, signature_name, context)
-        try:
-            return [float(np.float32(value)) for value in results]
-        except (TypeError, ValueError):
-            raise AnswerError(f"{self.address}: the answer has no numbers") from None
-
     def get_status(self) -> list[ModelVersionStatus]:
         """See the base class."""
         answer = self._get("")
@@ -180,6 +151,21 @@ class RestClient(ModelClient):
     ) -> Any:
         body = rest_json.write_examples(examples, signature_name, context)
         return rest_json.get(self._post(verb, body), "results")
+
+    def _read_classes(self, results: Any) -> list[list[ClassScore]]:
+        try:
+            return [
+                [ClassScore(str(label), float(np.float32(score))) for label, score in classes]
+                for classes in results
+            ]
+        except (TypeError, ValueError):
+            raise AnswerError(f"{self.address}: the answer has no pairs of label, score") from None
+
+    def _read_numbers(self, results: Any) -> list[float]:
+        try:
+            return [float(np.float32(value)) for value in results]
+        except (TypeError, ValueError):
+            raise AnswerError(f"{self.address}: the answer has no numbers") from None
 
     def _post(self, verb: str, body: bytes) -> Any:
         headers = {**self._headers, "content-type": "application/json"}
