@@ -23,7 +23,7 @@ from darkroom.serving.model_server.errors import (
     StatusError,
 )
 from darkroom.serving.model_server.models.leases import LoadedVersion
-from darkroom.serving.model_server.models.manager import ModelManager, not_served
+from darkroom.serving.model_server.models.manager import POLL_SECONDS, ModelManager, not_served
 from darkroom.serving.model_server.models.settings import ModelSettings, copy_config, read_settings
 from darkroom.serving.model_server.models.statuses import State, VersionStatus
 from darkroom.serving.model_server.operations.metrics import Metrics
@@ -34,9 +34,6 @@ logger = logging.getLogger(__name__)
 
 MAX_REMOVED: Final = 100
 """Models that are no longer served and whose status is remembered."""
-
-_POLL_SECONDS: Final = 0.05
-"""How soon the answer to a reload sees that the new models are loaded."""
 CreateManager = Callable[[ModelSettings], ModelManager]
 """Makes the manager of a model, not started."""
 
@@ -201,7 +198,7 @@ class ServerCore:
         """
         added = await asyncio.to_thread(self.apply, config)
         while not all(manager.is_decided() for manager in added):
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
         failed = [manager for manager in added if not _is_available(manager)]
         if failed:
             reasons = "".join(f"{{{_describe_failure(manager)}}}, " for manager in failed)

@@ -32,6 +32,8 @@ from darkroom.serving.model_server.operations.metrics import Metrics
 
 FOLLOWING: Final = "follow-"
 """How the names of the threads begin that follow a model."""
+POLL_SECONDS: Final = 0.05
+"""How soon who waits for a model sees that it is loaded."""
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +116,6 @@ class ModelManager:
         self._stopping.set()
         self._serve_only({})
         self._looked.set()
-        self._board.notify()
         self._wake.set()
 
     def join(self, timeout_seconds: float) -> bool:
@@ -164,7 +165,9 @@ class ModelManager:
         Raises:
             NotAvailableError: The time is over, or a version failed for good and none is left.
         """
-        self._board.wait_for(self.is_decided, timeout_seconds)
+        deadline = time.monotonic() + timeout_seconds
+        while not self.is_decided() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
         statuses = self.list_statuses()
         if any(status.state is State.AVAILABLE for status in statuses):
             return

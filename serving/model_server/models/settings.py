@@ -95,29 +95,21 @@ def _check_name(name: str) -> None:
 
 
 def _check_platform(config: Any, served: Collection[str]) -> None:
-    platform = config.model_platform
-    if config.model_type:
-        if platform:
-            raise InvalidArgument(
-                "Illegal setting both ModelServerConfig::model_type (deprecated) and "
-                f"ModelServerConfig::model_platform, model name is {config.name}"
-            )
-        if config.model_type != _MODEL_TYPE_TENSORFLOW:
-            raise InvalidArgument(
-                f"ModelServerConfig::model_type choice {config.model_type} not supported."
-            )
-        return
-    if not platform:
+    platform, kind = config.model_platform, config.model_type
+    if bool(platform) == bool(kind):
+        words = ("both", "and") if kind else ("neither", "nor")
         raise InvalidArgument(
-            "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+            f"Illegal setting {words[0]} ModelServerConfig::model_type (deprecated) {words[1]} "
             f"ModelServerConfig::model_platform, model name is {config.name}"
         )
-    if platform != PLATFORM and config.name in served:
-        raise InvalidArgument(
-            f"Illegal to change a model's platform. For model {config.name} platform was "
-            f"{PLATFORM} and new platform requested is {platform}"
-        )
-    if platform != PLATFORM:
+    if kind not in (0, _MODEL_TYPE_TENSORFLOW):
+        raise InvalidArgument(f"ModelServerConfig::model_type choice {kind} not supported.")
+    if platform not in ("", PLATFORM):
+        if config.name in served:
+            raise InvalidArgument(
+                f"Illegal to change a model's platform. For model {config.name} platform was "
+                f"{PLATFORM} and new platform requested is {platform}"
+            )
         raise InvalidArgument(f"Model {config.name} requests unsupported platform {platform}")
 
 

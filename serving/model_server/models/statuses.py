@@ -1,7 +1,6 @@
 """What is known of each version of a model, as GetModelStatus reports it."""
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -43,29 +42,18 @@ class StatusBoard:
     """Versions in state END that are remembered, so that the board does not grow for ever."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._statuses: dict[int, VersionStatus] = {}
 
     def post(self, status: VersionStatus) -> None:
-        """Sets the status of a version and tells those who wait."""
-        with self._changed:
+        """Sets the status of a version."""
+        with self._lock:
             self._statuses[status.version] = status
             ended = [v for v, s in self._statuses.items() if s.state is State.END]
             for version in sorted(ended)[: -self.MAX_ENDED]:
                 del self._statuses[version]
-            self.notify()
-
-    def notify(self) -> None:
-        """Tells those who wait that what they wait for may be decided otherwise."""
-        with self._changed:
-            self._changed.notify_all()
 
     def list_all(self) -> list[VersionStatus]:
         """Returns all statuses, the newest version first."""
-        with self._changed:
+        with self._lock:
             return sorted(self._statuses.values(), key=lambda s: s.version, reverse=True)
-
-    def wait_for(self, predicate: Callable[[], bool], timeout_seconds: float) -> bool:
-        """Waits until a predicate on the statuses holds; returns whether it did in time."""
-        with self._changed:
-            return self._changed.wait_for(predicate, timeout_seconds)
