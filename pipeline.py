@@ -259,7 +259,7 @@ def show_plan(recipe: Recipe) -> int:
     """Prints what a run would do, a line a node; writes nothing. Returns exit code 0."""
     check(recipe.data)
     _check_weights(recipe)
-    state = InputState(**{state.name: state.read_now(recipe) for state in STATES})
+    state = InputState(**{state.name: state.read(recipe) for state in STATES})
     place = RunPlace(recipe.runs_folder.resolve() / recipe.name, "")
     with logged_to(Path(os.devnull)), importing():
         from darkroom.runner.dry_run import plan_run

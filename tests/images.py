@@ -14,9 +14,19 @@ def pixels(height: int = 20, width: int = 30, seed: int = 0) -> np.ndarray:
 
 def encode(image: np.ndarray, image_format: str = "PNG", **options: object) -> bytes:
     """Encodes uint8 [h, w] or [h, w, 3]."""
+    return save(Image.fromarray(image), image_format, **options)
+
+
+def save(image: Image.Image, image_format: str, **options: object) -> bytes:
+    """Encodes an image of any of Pillow's modes."""
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, image_format, **options)
+    image.save(buffer, image_format, **options)
     return buffer.getvalue()
+
+
+def picture(mode: str) -> Image.Image:
+    """A small picture in one of Pillow's modes."""
+    return Image.fromarray(pixels(6, 8)).convert(mode)
 
 
 def encode_with_orientation(image: np.ndarray, orientation: int, endian: str = "<") -> bytes:

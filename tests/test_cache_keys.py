@@ -32,7 +32,8 @@ IMAGES = "components/example_images.py"
 CHANGES = {
     "ImageExampleGen": (
         f"{INGEST}/executor.py",
-        f"{INGEST}/images.py",
+        "transform/descriptors.py",
+        "transform/decoding.py",
         f"{INGEST}/split.py",
         STORE,
         FEATURES,
@@ -82,7 +83,7 @@ KEEPS = {
     "StatisticsGen": (f"{INGEST}/executor.py", STORE),
     "ImportSchemaGen": ("mine.weights.h5",),
     "ExampleValidator": ("components/data_gate/gate.py",),
-    "DataGate": (f"{INGEST}/images.py", STORE, "transform/images.py"),
+    "DataGate": ("transform/decoding.py", STORE, "transform/images.py"),
     "Transform": ("trainer/augmentation.py", "storage/fingerprint.py"),
     "Trainer": (
         "transform/preprocessing.py",

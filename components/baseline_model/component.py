@@ -27,8 +27,8 @@ class BaselineModel(base_component.BaseComponent):
 
     Args:
         destination: The serving folder, a path or URI, the same that Pusher pushes to.
-        served: What is served, as `darkroom.storage.versions.place` names it; part of the cache key, so
-            that the node runs again when another version is served.
+        served: What is served, as `served_version` of `storage/versions/place.py` names it; part
+            of the cache key, so that the node runs again when another version is served.
     """
 
     SPEC_CLASS = BaselineModelSpec

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from darkroom.components.image_example_gen.rejection import Reason, RowRejectedError
+from darkroom.transform.rejection import Reason, RejectedError
 
 MAX_BYTES: Final = 256 * 2**20
 """Larger files are rejected: a worker holds several, and a record may not reach 2 GiB."""
@@ -21,20 +21,20 @@ def resolve_image(root: Path, image_path: str) -> Path:
         image_path: As in the row, relative to `root`.
 
     Raises:
-        RowRejectedError: The path leaves the data folder, or cannot be a path.
+        RejectedError: The path leaves the data folder, or cannot be a path.
     """
     if Path(image_path).is_absolute():
-        raise RowRejectedError(Reason.PATH_OUTSIDE_DATA, "an absolute path")
+        raise RejectedError(Reason.PATH_OUTSIDE_DATA, "an absolute path")
     if os.path.normpath(image_path).startswith(os.pardir + os.sep):
-        raise RowRejectedError(Reason.PATH_OUTSIDE_DATA, "leaves the data folder by '..'")
+        raise RejectedError(Reason.PATH_OUTSIDE_DATA, "leaves the data folder by '..'")
     try:
         real = (root / image_path).resolve()
     except ValueError as error:  # a NUL character
-        raise RowRejectedError(Reason.MISSING_FILE, f"not a path: {error}") from None
+        raise RejectedError(Reason.MISSING_FILE, f"not a path: {error}") from None
     except RuntimeError:  # before Python 3.13
-        raise RowRejectedError(Reason.UNREADABLE, "a loop of links") from None
+        raise RejectedError(Reason.UNREADABLE, "a loop of links") from None
     if not real.is_relative_to(root):
-        raise RowRejectedError(Reason.PATH_OUTSIDE_DATA, "a link that leaves the data folder")
+        raise RejectedError(Reason.PATH_OUTSIDE_DATA, "a link that leaves the data folder")
     return real
 
 
@@ -43,7 +43,7 @@ def open_image(root: Path, image_path: str) -> Iterator[BinaryIO]:
     """Opens an image for reading.
 
     Raises:
-        RowRejectedError: There is no such file, or it may not or cannot be read.
+        RejectedError: There is no such file, or it may not or cannot be read.
     """
     try:
         path = resolve_image(root, image_path)
@@ -51,24 +51,24 @@ def open_image(root: Path, image_path: str) -> Iterator[BinaryIO]:
         with path.open("rb") as file:
             yield file
     except (FileNotFoundError, NotADirectoryError):
-        raise RowRejectedError(Reason.MISSING_FILE, "no such file") from None
+        raise RejectedError(Reason.MISSING_FILE, "no such file") from None
     except OSError as error:
-        raise RowRejectedError(Reason.UNREADABLE, error.strerror or type(error).__name__) from None
+        raise RejectedError(Reason.UNREADABLE, error.strerror or type(error).__name__) from None
 
 
 def read_image(root: Path, image_path: str) -> bytes:
     """The file's bytes, at least one.
 
     Raises:
-        RowRejectedError: As `open_image`, or the file is empty or larger than MAX_BYTES.
+        RejectedError: As `open_image`, or the file is empty or larger than MAX_BYTES.
     """
     with open_image(root, image_path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_BYTES:
-            raise RowRejectedError(Reason.TOO_LARGE, f"{size} bytes, the limit is {MAX_BYTES}")
+            raise RejectedError(Reason.TOO_LARGE, f"{size} bytes, the limit is {MAX_BYTES}")
         content = file.read()
     if not content:
-        raise RowRejectedError(Reason.EMPTY_FILE, "0 bytes")
+        raise RejectedError(Reason.EMPTY_FILE, "0 bytes")
     return content
 
 
@@ -77,6 +77,6 @@ def _check_regular(path: Path, image_path: str) -> None:
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         detail = "a folder" if image_path else "the path is empty"
-        raise RowRejectedError(Reason.MISSING_FILE, detail)
+        raise RejectedError(Reason.MISSING_FILE, detail)
     if not stat.S_ISREG(mode):
-        raise RowRejectedError(Reason.UNREADABLE, "not a regular file")
+        raise RejectedError(Reason.UNREADABLE, "not a regular file")

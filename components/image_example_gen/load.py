@@ -6,10 +6,10 @@ from pathlib import Path
 
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.files import read_image
-from darkroom.components.image_example_gen.images import Descriptors, describe
-from darkroom.components.image_example_gen.rejection import Reason, RowRejectedError
 from darkroom.components.image_example_gen.rows import Row
 from darkroom.components.image_example_gen.split import choose_split
+from darkroom.transform.descriptors import Descriptors, describe
+from darkroom.transform.rejection import Reason, RejectedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def load_row(row: Row, root: Path, config: DataConfig) -> LoadedRow:
         config: The recipe's `data` section.
 
     Raises:
-        RowRejectedError: The row cannot be used.
+        RejectedError: The row cannot be used.
     """
     _check_text(row)
     content = read_image(root, row.image_path)
@@ -51,13 +51,13 @@ def load_row(row: Row, root: Path, config: DataConfig) -> LoadedRow:
 
 def _check_text(row: Row) -> None:
     if row.problem:
-        raise RowRejectedError(Reason.MALFORMED_ROW, row.problem)
+        raise RejectedError(Reason.MALFORMED_ROW, row.problem)
     if not row.label:
-        raise RowRejectedError(Reason.EMPTY_LABEL, "the label is empty")
+        raise RejectedError(Reason.EMPTY_LABEL, "the label is empty")
     if len(row.label.splitlines()) > 1:
         # A label vocabulary has one label a line.
-        raise RowRejectedError(Reason.MALFORMED_ROW, "the label has a line break")
+        raise RejectedError(Reason.MALFORMED_ROW, "the label has a line break")
     try:
         f"{row.image_path}{row.label}".encode()
     except UnicodeEncodeError:
-        raise RowRejectedError(Reason.UNREADABLE, "the file's name is not UTF-8") from None
+        raise RejectedError(Reason.UNREADABLE, "the file's name is not UTF-8") from None

@@ -14,7 +14,7 @@ from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.errors import DataLocationError
 from darkroom.components.image_example_gen.files import open_image, resolve_image
 from darkroom.components.image_example_gen.litter import is_litter
-from darkroom.components.image_example_gen.rejection import RowRejectedError
+from darkroom.transform.rejection import RejectedError
 
 _THREADS: Final = 8
 _BATCH: Final = 64
@@ -71,7 +71,7 @@ class LocalFolder:
         """See `DataFolder`."""
         try:
             return resolve_image(self._root, image_path).is_file()
-        except (RowRejectedError, OSError):
+        except (RejectedError, OSError):
             return False
 
     def identify(self, paths: Sequence[str]) -> Iterator[bytes]:
@@ -102,7 +102,7 @@ class LocalFolder:
             with open_image(self._root, path) as file:
                 while chunk := file.read(_CHUNK):
                     digest.update(chunk)
-        except RowRejectedError as rejection:
+        except RejectedError as rejection:
             return rejection.reason.value
         return digest.hexdigest()
 

@@ -8,8 +8,8 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 from tfx.dsl.io import fileio
 
-from darkroom.components.image_example_gen.rejection import Reason
 from darkroom.components.image_example_gen.split import SPLITS
+from darkroom.transform.rejection import Reason
 
 ROWS_FILE: Final = "quarantine.jsonl"
 SUMMARY_FILE: Final = "summary.json"

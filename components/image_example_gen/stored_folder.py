@@ -9,7 +9,6 @@ from pathlib import Path
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.errors import DataLocationError
 from darkroom.components.image_example_gen.litter import is_litter
-from darkroom.components.image_example_gen.rejection import Reason
 from darkroom.storage.errors import ObjectStoreError
 from darkroom.storage.object_store import (
     Location,
@@ -18,6 +17,7 @@ from darkroom.storage.object_store import (
     scratch_copy,
 )
 from darkroom.storage.object_store.names import check_names
+from darkroom.transform.rejection import Reason
 
 
 class StoredFolder:

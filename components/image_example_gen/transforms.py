@@ -23,9 +23,9 @@ from darkroom.components.image_example_gen.quarantine import (
     write_rows,
     write_summary,
 )
-from darkroom.components.image_example_gen.rejection import RowRejectedError
 from darkroom.components.image_example_gen.rows import Row, list_rows
 from darkroom.components.image_example_gen.split import SPLITS
+from darkroom.transform.rejection import RejectedError
 
 _REJECTED: Final = "rejected"
 _COUNTS: Final = "counts"
@@ -50,12 +50,12 @@ class LoadRows(beam.DoFn):
         """Loads one row."""
         try:
             loaded = load_row(row, self._root, self._config)
-        except RowRejectedError as rejection:
+        except RejectedError as rejection:
             yield from self._reject(row, rejection)
         else:
             yield from self._accept(loaded)
 
-    def _reject(self, row: Row, rejection: RowRejectedError) -> Iterator[beam.pvalue.TaggedOutput]:
+    def _reject(self, row: Row, rejection: RejectedError) -> Iterator[beam.pvalue.TaggedOutput]:
         reason = rejection.reason.value
         rejected = RejectedRow(
             row=row.number,

@@ -6,6 +6,7 @@ from typing import Final
 from darkroom.components.evaluator.metrics import find_metric
 from darkroom.components.run_report.data import State, Verdict
 from darkroom.records.evaluation import Evaluation, Failure
+from darkroom.transform.rejection import Reason
 
 MISSING: Final = "–"
 PRINTED_AS_ZERO: Final = 5e-5
@@ -26,17 +27,7 @@ BASELINES: Final = {
     "other_classes": "The served model knows other classes, so the two could not be compared.",
 }
 
-REASONS: Final = {
-    "malformed_row": "row with too many or too few cells",
-    "empty_label": "empty label",
-    "path_outside_data": "path leaves the data folder",
-    "missing_file": "file is missing",
-    "empty_file": "file is empty",
-    "unreadable": "file cannot be read",
-    "unsupported_format": "image format is not supported",
-    "not_an_image": "not an image, or a broken one",
-    "too_large": "image is too large",
-}
+REASONS: Final = {reason.value: reason.words for reason in Reason}
 
 
 def explain_verdict(verdict: Verdict) -> str:

@@ -11,13 +11,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from darkroom.components.image_example_gen.images import describe
-from darkroom.components.image_example_gen.rejection import Reason, RowRejectedError
 from darkroom.tests.images import encode, pixels
 from darkroom.tests.memory import peak_growth
 from darkroom.transform.bounds import bound_image
+from darkroom.transform.descriptors import describe
 from darkroom.transform.images import decode_images
 from darkroom.transform.limits import MAX_PIXELS, MAX_PNG_TEXTS
+from darkroom.transform.rejection import Reason, RejectedError
 
 SIDE = 9459  # 9459 * 9459 pixels are within the limit, 9460 * 9459 are not.
 GOOD = encode(pixels())
@@ -38,7 +38,7 @@ def is_valid(content: bytes) -> bool:
 def rejection(content: bytes) -> Reason | None:
     try:
         describe(content)
-    except RowRejectedError as error:
+    except RejectedError as error:
         return error.reason
     return None
 
