@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from darkroom.components.cache_key import complete_key
 from darkroom.components.errors import ComponentError
 from darkroom.components.image_example_gen.check import check
+from darkroom.components.image_example_gen.data_set import keep_open
 from darkroom.components.nodes import NODES, STATES
 from darkroom.components.run_report.failure import render_failure
 from darkroom.components.source import SourceTree
@@ -233,6 +234,11 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
         KeyboardInterrupt: The process was told to stop before the run began.
         RunError: The run cannot be started, or its summary cannot be written.
     """
+    with keep_open(recipe.data):
+        return _run(recipe, config_path, verbose)
+
+
+def _run(recipe: Recipe, config_path: str, verbose: bool) -> dict[str, Any] | None:
     overview = check(recipe.data)
     _check_weights(recipe)
     state = InputState(**{state.name: state.read(recipe) for state in STATES})
@@ -257,9 +263,10 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
 
 def show_plan(recipe: Recipe) -> int:
     """Prints what a run would do, a line a node; writes nothing. Returns exit code 0."""
-    check(recipe.data)
-    _check_weights(recipe)
-    state = InputState(**{state.name: state.read(recipe) for state in STATES})
+    with keep_open(recipe.data):
+        check(recipe.data)
+        _check_weights(recipe)
+        state = InputState(**{state.name: state.read(recipe) for state in STATES})
     place = RunPlace(recipe.runs_folder.resolve() / recipe.name, "")
     with logged_to(Path(os.devnull)), importing():
         from darkroom.runner.dry_run import plan_run

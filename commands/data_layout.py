@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from darkroom.components.image_example_gen.litter import is_litter
+from darkroom.components.image_example_gen.places.litter import is_litter
 from darkroom.recipe import ConfigError
 
 IMAGE_COLUMNS: Final = (

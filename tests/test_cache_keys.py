@@ -35,6 +35,8 @@ CHANGES = {
         "transform/descriptors.py",
         "transform/decoding.py",
         f"{INGEST}/split.py",
+        f"{INGEST}/places/bucket.py",
+        f"{INGEST}/sources/csv.py",
         STORE,
         FEATURES,
         "components/__init__.py",

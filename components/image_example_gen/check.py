@@ -1,13 +1,12 @@
 """What must hold before a run writes anything; looks at names and labels, not into images."""
 
 import os
-from collections.abc import Sequence
+from collections import defaultdict
 from typing import Final, NamedTuple
 
 from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.data_set import DataSet, open_data
 from darkroom.components.image_example_gen.errors import DataClassesError, DataLocationError
-from darkroom.components.image_example_gen.folder import DataFolder, open_folder
-from darkroom.components.image_example_gen.rows import Row, list_rows, normalize_label
 
 _NAMED: Final = 5
 
@@ -28,63 +27,45 @@ def check(config: DataConfig) -> DataOverview:
         DataClassesError: There are no rows, fewer than two classes, or a class has too few
             images to be split.
     """
-    folder = open_folder(config)
-    rows = list(list_rows(config, folder))
-    paths: dict[str, set[str]] = {}
-    if config.format == "folders":
-        paths = {normalize_label(name): set() for name in folder.list_classes()}
-    for row in rows:
+    data = open_data(config)
+    rows, first, any_image = 0, "", False
+    paths: dict[str, set[str]] = defaultdict(set)
+    for row in data.list_rows():
+        rows, first = rows + 1, first if rows else row.image_path
+        any_image = any_image or data.source.has_image(row)
         if row.label and not row.problem:
-            paths.setdefault(row.label, set()).add(os.path.normpath(row.image_path))
-    overview = DataOverview(len(rows), {label: len(paths[label]) for label in sorted(paths)})
-    _check_classes(overview, config)
-    _check_any_image(rows, config, folder)
-    _check_class_sizes(overview, config)
+            paths[row.label].add(os.path.normpath(row.image_path))
+    labels = sorted({*paths, *data.source.list_classes()})
+    overview = DataOverview(rows, {label: len(paths[label]) for label in labels})
+    _check_classes(overview, data)
+    if not any_image:
+        raise DataLocationError(
+            f"{data.source.image_field}: no image of {data.source.name!r} exists (first: "
+            f"{first!r}); paths should be relative to data.path, {str(config.path)!r}"
+        )
+    _check_class_sizes(overview, data)
     return overview
 
 
-def _label_field(config: DataConfig) -> str:
-    return "data.label_column" if config.format == "csv" else "data.path"
-
-
-def _place(config: DataConfig) -> str:
-    if config.format == "folders":
-        return repr(str(config.path))
-    return repr(f"{config.path}/{config.csv_file}")
-
-
-def _check_classes(overview: DataOverview, config: DataConfig) -> None:
+def _check_classes(overview: DataOverview, data: DataSet) -> None:
     labels = list(overview.images_by_label)
     if overview.rows and len(labels) >= 2:
         return
     fault = f"only one class, {labels[0]!r}" if labels else "no classes"
     fault = fault if overview.rows else "no rows"
-    remedy = (
-        "give at least two labels"
-        if config.format == "csv"
-        else "make one folder of images per class, at least two"
-    )
-    raise DataClassesError(f"{_label_field(config)}: {_place(config)} has {fault}; {remedy}")
-
-
-def _check_any_image(rows: Sequence[Row], config: DataConfig, folder: DataFolder) -> None:
-    if any(folder.has_image(row.image_path) for row in rows):
-        return
-    first = rows[0].image_path
-    field = "data.image_column" if config.format == "csv" else "data.path"
-    raise DataLocationError(
-        f"{field}: no image of {_place(config)} exists (first: {first!r}); "
-        f"paths should be relative to data.path, {str(config.path)!r}"
+    source = data.source
+    raise DataClassesError(
+        f"{source.label_field}: {source.name!r} has {fault}; {source.class_remedy}"
     )
 
 
-def _check_class_sizes(overview: DataOverview, config: DataConfig) -> None:
-    least = config.min_class_images
+def _check_class_sizes(overview: DataOverview, data: DataSet) -> None:
+    least = data.config.min_class_images
     small = [f"{label!r} {n}" for label, n in overview.images_by_label.items() if n < least]
     if small:
         named = ", ".join(small[:_NAMED]) + (", …" if len(small) > _NAMED else "")
         raise DataClassesError(
-            f"{_label_field(config)}: {len(small)} of {len(overview.images_by_label)} classes in "
-            f"{_place(config)} have fewer than {least} images: {named}; add images, remove those "
-            "classes, or lower data.min_class_images"
+            f"{data.source.label_field}: {len(small)} of {len(overview.images_by_label)} classes "
+            f"in {data.source.name!r} have fewer than {least} images: {named}; add images, remove "
+            "those classes, or lower data.min_class_images"
         )

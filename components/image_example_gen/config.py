@@ -2,14 +2,20 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    model_validator,
+)
 
+from darkroom.components.image_example_gen.sources import SOURCES
 from darkroom.storage.object_store.location import checked_uri, is_uri
 from darkroom.transform.features import IMAGE_XF, LABEL_XF, RESERVED
-
-DataFormat = Literal["csv", "folders"]
 
 _FEATURE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _TAKEN: Final = RESERVED | {IMAGE_XF, LABEL_XF}
@@ -21,6 +27,13 @@ def _read_path(value: Any) -> Path | str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} does not do: give a folder, or a URI of an object store")
     return checked_uri(value) if is_uri(value) else Path(value)
+
+
+def _check_format(name: str) -> str:
+    if name not in SOURCES:
+        known = " or ".join(map(repr, SOURCES))
+        raise ValueError(f"{name!r} does not do: input should be {known}")
+    return name
 
 
 class DataConfig(BaseModel):
@@ -52,7 +65,7 @@ class DataConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: Annotated[Path | str, PlainValidator(_read_path)]
-    format: DataFormat = "csv"
+    format: Annotated[str, AfterValidator(_check_format)] = "csv"
     csv_file: str = "labels.csv"
     image_column: str = "image_path"
     label_column: str = "label"
@@ -92,11 +105,8 @@ class DataConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_columns_fit_the_format(self) -> "DataConfig":
-        if self.format == "folders" and (self.group_column or self.metadata_columns):
-            raise ValueError(
-                "group_column and metadata_columns need columns, which class folders do not have; "
-                "use format: csv, or leave them out"
-            )
+        if conflict := SOURCES[self.format].find_conflict(self):
+            raise ValueError(conflict)
         if self.image_column == self.label_column:
             raise ValueError(
                 f"image_column and label_column are both {self.label_column!r}; name two columns"

@@ -6,6 +6,8 @@ ComponentError
     └── DataClassesError
 """
 
+from pathlib import Path
+
 from darkroom.components.errors import ComponentError
 
 
@@ -19,3 +21,17 @@ class DataLocationError(DataError):
 
 class DataClassesError(DataError):
     """The labels do not make a classification task."""
+
+
+def missing_file(name: str, folder: Path | str, field: str) -> DataLocationError:
+    """The error that a file of rows is not in the data folder.
+
+    Args:
+        name: Relative to the data folder.
+        folder: The data folder.
+        field: The recipe's field that names the file.
+    """
+    return DataLocationError(
+        f"{field}: {name!r} does not exist in {str(folder)!r}; name the file in {field}, "
+        "or set data.format: folders"
+    )

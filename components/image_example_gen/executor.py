@@ -1,7 +1,5 @@
 """Runs the ingest and fills the two output artifacts."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from tfx.components.util import examples_utils
@@ -13,9 +11,8 @@ from tfx.types.artifact import Artifact
 
 from darkroom.components.image_example_gen.check import check
 from darkroom.components.image_example_gen.config import DataConfig
-from darkroom.components.image_example_gen.folder import open_folder
+from darkroom.components.image_example_gen.data_set import keep_open, open_data
 from darkroom.components.image_example_gen.quarantine import IngestSummary, read_summary
-from darkroom.components.image_example_gen.rows import list_rows
 from darkroom.components.image_example_gen.split import EVAL, SPLITS, TRAIN
 from darkroom.components.image_example_gen.transforms import build_ingest
 from darkroom.records.counts import ExampleCounts
@@ -43,26 +40,19 @@ class Executor(BaseBeamExecutor):
         """
         self._log_startup(input_dict, output_dict, exec_properties)
         config = DataConfig.model_validate_json(exec_properties["config"])
-        if not exec_properties["fingerprint"]:
-            # Nobody has looked at the data yet: a scheduled run reads it at run time.
-            check(config)
         examples = artifact_utils.get_single_instance(output_dict["examples"])
         quarantine = artifact_utils.get_single_instance(output_dict["quarantine"])
-        examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
-        split_uris = {s: artifact_utils.get_split_uri([examples], s) for s in SPLITS}
-        for uri in (*split_uris.values(), quarantine.uri):
-            fileio.makedirs(uri)
-        with _on_disk(config) as local, self._make_beam_pipeline() as pipeline:
-            build_ingest(pipeline, local, split_uris, quarantine.uri)
+        with keep_open(config):
+            if not exec_properties["fingerprint"]:
+                # Nobody has looked at the data yet: a scheduled run reads it at run time.
+                check(config)
+            examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
+            split_uris = {s: artifact_utils.get_split_uri([examples], s) for s in SPLITS}
+            for uri in (*split_uris.values(), quarantine.uri):
+                fileio.makedirs(uri)
+            with open_data(config).on_disk() as local, self._make_beam_pipeline() as pipeline:
+                build_ingest(pipeline, local, split_uris, quarantine.uri)
         _describe(examples, quarantine, read_summary(quarantine.uri))
-
-
-@contextlib.contextmanager
-def _on_disk(config: DataConfig) -> Iterator[DataConfig]:
-    """The configuration with a data folder of this machine, for the time of the context."""
-    folder = open_folder(config)
-    with folder.on_disk(lambda: (row.image_path for row in list_rows(config, folder))) as path:
-        yield config.model_copy(update={"path": path})
 
 
 def _describe(examples: Artifact, quarantine: Artifact, summary: IngestSummary) -> None:

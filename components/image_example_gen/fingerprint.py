@@ -3,8 +3,7 @@
 import hashlib
 
 from darkroom.components.image_example_gen.config import DataConfig
-from darkroom.components.image_example_gen.folder import open_folder
-from darkroom.components.image_example_gen.rows import list_rows
+from darkroom.components.image_example_gen.data_set import open_data
 
 
 def fingerprint(config: DataConfig) -> str:
@@ -20,11 +19,9 @@ def fingerprint(config: DataConfig) -> str:
     Raises:
         DataLocationError: The data cannot be listed.
     """
-    folder = open_folder(config)
-    total = hashlib.sha256()
-    paths = sorted({row.image_path for row in list_rows(config, folder)})
-    if config.format == "csv":
-        total.update(hashlib.sha256(folder.read_csv()).digest())
-    for entries in folder.identify(paths):
+    data = open_data(config)
+    paths = sorted({row.image_path for row in data.list_rows()})
+    total = hashlib.sha256(data.source.digest())
+    for entries in data.place.identify(paths):
         total.update(entries)
     return total.hexdigest()

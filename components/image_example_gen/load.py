@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from darkroom.components.image_example_gen.config import DataConfig
-from darkroom.components.image_example_gen.files import read_image
-from darkroom.components.image_example_gen.rows import Row
+from darkroom.components.image_example_gen.sources import SOURCES
+from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.components.image_example_gen.split import choose_split
 from darkroom.transform.descriptors import Descriptors, describe
 from darkroom.transform.rejection import Reason, RejectedError
@@ -43,7 +43,7 @@ def load_row(row: Row, root: Path, config: DataConfig) -> LoadedRow:
         RejectedError: The row cannot be used.
     """
     _check_text(row)
-    content = read_image(root, row.image_path)
+    content = SOURCES[config.format].read_image(row, root)
     digest = hashlib.sha256(content).digest()
     split = choose_split(row.group, digest, config.eval_fraction, config.split_salt)
     return LoadedRow(row, content, digest, describe(content), split)

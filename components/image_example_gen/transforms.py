@@ -13,6 +13,7 @@ from typing import Any, Final
 import apache_beam as beam
 
 from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.data_set import open_data
 from darkroom.components.image_example_gen.examples import serialize_example
 from darkroom.components.image_example_gen.load import LoadedRow, load_row
 from darkroom.components.image_example_gen.quarantine import (
@@ -23,7 +24,7 @@ from darkroom.components.image_example_gen.quarantine import (
     write_rows,
     write_summary,
 )
-from darkroom.components.image_example_gen.rows import Row, list_rows
+from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.components.image_example_gen.split import SPLITS
 from darkroom.transform.rejection import RejectedError
 
@@ -74,6 +75,10 @@ class LoadRows(beam.DoFn):
         yield beam.pvalue.TaggedOutput(_LABELS, (loaded.digest, loaded.row.label))
 
 
+def _list_rows(config_json: str) -> Iterator[Row]:
+    return open_data(DataConfig.model_validate_json(config_json)).list_rows()
+
+
 def _count_repeats(item: tuple[bytes, Iterable[str]]) -> Iterator[tuple[str, int]]:
     labels = list(item[1])
     yield DUPLICATES, len(labels) - 1
@@ -94,7 +99,7 @@ def build_ingest(
     loaded = (
         pipeline
         | "Config" >> beam.Create([config.model_dump_json()])
-        | "ListRows" >> beam.FlatMap(lambda text: list_rows(DataConfig.model_validate_json(text)))
+        | "ListRows" >> beam.FlatMap(_list_rows)
         | "Spread" >> beam.Reshuffle()
         | "LoadRows" >> beam.ParDo(LoadRows(config)).with_outputs()
     )

@@ -8,7 +8,7 @@ flight; a large file even goes on from the bytes it has, as long as the object i
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +24,12 @@ CHUNK_BYTES: Final = 4 * 2**20
 _PASSES: Final = 3
 
 
-def download_folder(uri: str, folder: Path, wanted: Callable[[str], bool] | None = None) -> None:
+def download_folder(
+    uri: str,
+    folder: Path,
+    wanted: Callable[[str], bool] | None = None,
+    listing: Callable[[], Mapping[str, StoredObject]] | None = None,
+) -> None:
     """Makes a folder the copy of one in an object store.
 
     What an earlier copy put there and the store has no more is removed; other files of the folder
@@ -35,14 +40,17 @@ def download_folder(uri: str, folder: Path, wanted: Callable[[str], bool] | None
         uri: The folder to copy.
         folder: Where to; made where it does not exist.
         wanted: Says of a name, relative to the folder, whether to copy it; all by default.
+        listing: Gives the objects as `ObjectStore.list_objects` found them, where that has been
+            done; it is done again if one of them has changed.
 
     Raises:
         ObjectStoreError: It cannot be read or written, or does not stay as it is meanwhile.
     """
     store = ObjectStore(Location.parse(uri))
     with _disk_errors(folder):
-        for _ in range(_PASSES):
-            changed = _copy(store, folder, wanted)
+        for number in range(_PASSES):
+            listed = listing() if listing and number == 0 else store.list_objects()
+            changed = _copy(store, folder, listed, wanted)
             if not changed:
                 return
     raise ObjectStoreError(
@@ -56,9 +64,13 @@ def discard_state(folder: Path) -> None:
     shutil.rmtree(_state(folder), ignore_errors=True)
 
 
-def _copy(store: ObjectStore, folder: Path, wanted: Callable[[str], bool] | None) -> list[str]:
+def _copy(
+    store: ObjectStore,
+    folder: Path,
+    listed: Mapping[str, StoredObject],
+    wanted: Callable[[str], bool] | None,
+) -> list[str]:
     """One pass; returns what changed during it."""
-    listed = store.list_objects()
     if not listed:
         raise ObjectStoreError(
             f"{store.location}: there is nothing there; correct the name, or upload it"

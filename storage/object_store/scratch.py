@@ -6,19 +6,24 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from darkroom.storage.errors import ObjectStoreError
 from darkroom.storage.locks import locked
 from darkroom.storage.object_store.download import download_folder
+from darkroom.storage.object_store.store import StoredObject
 
 SCRATCH_VARIABLE: Final = "DARKROOM_SCRATCH"
 
 
 @contextlib.contextmanager
-def scratch_copy(uri: str, wanted: Callable[[str], bool] | None = None) -> Iterator[Path]:
+def scratch_copy(
+    uri: str,
+    wanted: Callable[[str], bool] | None = None,
+    listing: Callable[[], Mapping[str, StoredObject]] | None = None,
+) -> Iterator[Path]:
     """A local copy of a folder in an object store, for the time of the context.
 
     It lies in the folder that DARKROOM_SCRATCH names, else among the temporary files of this user,
@@ -28,6 +33,7 @@ def scratch_copy(uri: str, wanted: Callable[[str], bool] | None = None) -> Itera
     Args:
         uri: The folder to copy.
         wanted: As for `download_folder`.
+        listing: Likewise; it is asked for when the copy is free.
 
     Yields:
         The copy; to be read, not written.
@@ -45,7 +51,7 @@ def scratch_copy(uri: str, wanted: Callable[[str], bool] | None = None) -> Itera
                 f"cannot write to {str(place)!r} ({error.strerror}): "
                 f"set {SCRATCH_VARIABLE} to a folder that can be written to"
             ) from error
-        download_folder(uri, place / "files", wanted)
+        download_folder(uri, place / "files", wanted, listing)
         yield place / "files"
 
 

@@ -3,9 +3,9 @@ import os
 import pytest
 
 from darkroom.components.image_example_gen.config import DataConfig
-from darkroom.components.image_example_gen.files import read_image
 from darkroom.components.image_example_gen.load import load_row
-from darkroom.components.image_example_gen.rows import Row
+from darkroom.components.image_example_gen.places.files import read_image
+from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.tests.images import encode, pixels
 from darkroom.tests.unprivileged import unprivileged_folder
 from darkroom.transform.rejection import Reason, RejectedError

@@ -7,14 +7,13 @@ import pytest
 
 from darkroom.components.image_example_gen.check import check
 from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.data_set import DataSet
 from darkroom.components.image_example_gen.errors import DataClassesError, DataLocationError
 from darkroom.components.image_example_gen.fingerprint import fingerprint
-from darkroom.components.image_example_gen.folder import open_folder
 from darkroom.components.image_example_gen.quarantine import read_rows
-from darkroom.components.image_example_gen.rows import list_rows
 from darkroom.recipe import ConfigError, parse_recipe
 from darkroom.storage.object_store import scratch_copy, upload_folder, write_bytes
-from darkroom.tests.components.test_image_example_gen_executor import ingest, read_examples
+from darkroom.tests.components.image_example_gen.test_executor import ingest, read_examples
 from darkroom.tests.images import encode, pixels
 from darkroom.transform.features import IMAGE_PATH
 
@@ -48,7 +47,7 @@ def test_stored_data_are_the_same_as_local_ones(bucket, local, tmp_path, data_fo
     here = DataConfig(path=local, format=data_format, eval_fraction=0.5)
     there = DataConfig(path=URI, format=data_format, eval_fraction=0.5)
     assert check(there) == check(here)
-    assert list(list_rows(there)) == list(list_rows(here))
+    assert list(DataSet(there).list_rows()) == list(DataSet(here).list_rows())
     assert gets(bucket) == [], "nothing was downloaded but the CSV"
     examples, quarantine = ingest(there, tmp_path / "there", fingerprint="")
     expected, set_aside = ingest(here, tmp_path / "here")
@@ -116,36 +115,28 @@ def test_the_csv_may_be_named_with_a_dot(local):
     there = DataConfig(path=URI, csv_file="./labels.csv")
     assert check(there) == check(here)
     assert fingerprint(there)
-    folder = open_folder(there)
-    with folder.on_disk(lambda: [row.image_path for row in list_rows(there, folder)]) as path:
-        assert len(list(list_rows(there.model_copy(update={"path": path})))) == 17
+    with DataSet(there).on_disk() as copied:
+        assert len(list(DataSet(copied).list_rows())) == 17
 
 
 def test_a_csv_that_changes_while_it_is_read_is_refused(bucket, local):
-    config = DataConfig(path=URI)
-    folder = open_folder(config)
-
-    def list_paths():
-        paths = [row.image_path for row in list_rows(config, folder)]
-        write_bytes(
-            f"{URI}/labels.csv", (local / "labels.csv").read_bytes().replace(b"png", b"gif")
-        )
-        return paths
-
-    with pytest.raises(DataLocationError, match=r"data\.csv_file: .*changed.*run again"):
-        folder.on_disk(list_paths).__enter__()
+    data = DataSet(DataConfig(path=URI))
+    list(data.list_rows())
+    write_bytes(f"{URI}/labels.csv", (local / "labels.csv").read_bytes().replace(b"png", b"gif"))
+    said = r"data\.csv_file: 'labels\.csv' in 's3://bucket/data' changed.*run again"
+    with pytest.raises(DataLocationError, match=said):
+        data.on_disk().__enter__()
 
 
 def test_the_rows_are_read_when_the_copy_is_free(bucket, local):
-    config = DataConfig(path=URI)
-    folder = open_folder(config)
+    data = DataSet(DataConfig(path=URI))
     waiting = threading.Event()
     found = []
 
     def follow():
         waiting.set()
-        with folder.on_disk(lambda: [row.image_path for row in list_rows(config, folder)]) as path:
-            found.append((path / "b/new.png").is_file())
+        with data.on_disk() as copied:
+            found.append((copied.path / "b/new.png").is_file())
 
     thread = threading.Thread(target=follow)
     with scratch_copy(URI):
@@ -168,11 +159,11 @@ def test_a_disk_that_is_full_is_one_line(bucket, local, tmp_path):
     script = (
         "import resource, sys\n"
         "from darkroom.components.image_example_gen.config import DataConfig\n"
-        "from darkroom.components.image_example_gen.folder import open_folder\n"
+        "from darkroom.components.image_example_gen.data_set import DataSet\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
-        "folder = open_folder(DataConfig(path=sys.argv[1], format='folders'))\n"
+        "data = DataSet(DataConfig(path=sys.argv[1], format='folders'))\n"
         "try:\n"
-        "    with folder.on_disk(folder.list_images): pass\n"
+        "    with data.on_disk(): pass\n"
         "except Exception as error: print(type(error).__name__, error)\n"
     )
     command = [sys.executable, "-c", script, URI]

@@ -13,7 +13,7 @@ MAX_BYTES: Final = 256 * 2**20
 """Larger files are rejected: a worker holds several, and a record may not reach 2 GiB."""
 
 
-def resolve_image(root: Path, image_path: str) -> Path:
+def resolve_file(root: Path, image_path: str) -> Path:
     """The real path of an image.
 
     Args:
@@ -39,14 +39,14 @@ def resolve_image(root: Path, image_path: str) -> Path:
 
 
 @contextmanager
-def open_image(root: Path, image_path: str) -> Iterator[BinaryIO]:
+def open_file(root: Path, image_path: str) -> Iterator[BinaryIO]:
     """Opens an image for reading.
 
     Raises:
         RejectedError: There is no such file, or it may not or cannot be read.
     """
     try:
-        path = resolve_image(root, image_path)
+        path = resolve_file(root, image_path)
         _check_regular(path, image_path)
         with path.open("rb") as file:
             yield file
@@ -60,9 +60,9 @@ def read_image(root: Path, image_path: str) -> bytes:
     """The file's bytes, at least one.
 
     Raises:
-        RejectedError: As `open_image`, or the file is empty or larger than MAX_BYTES.
+        RejectedError: As `open_file`, or the file is empty or larger than MAX_BYTES.
     """
-    with open_image(root, image_path) as file:
+    with open_file(root, image_path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > MAX_BYTES:
             raise RejectedError(Reason.TOO_LARGE, f"{size} bytes, the limit is {MAX_BYTES}")

@@ -7,8 +7,9 @@ import pytest
 from darkroom.components.errors import ComponentError
 from darkroom.components.image_example_gen.check import check
 from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.data_set import DataSet
 from darkroom.components.image_example_gen.errors import DataClassesError, DataLocationError
-from darkroom.components.image_example_gen.rows import Row, list_rows
+from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.tests.images import encode, pixels
 from darkroom.tests.unprivileged import unprivileged_folder
 
@@ -92,7 +93,7 @@ def test_single_images_pass_when_the_recipe_says_so(folder):
 def test_rows_are_cleaned_and_numbered_as_in_a_spreadsheet(folder):
     decomposed = unicodedata.normalize("NFD", "café")
     text = f'\ufeffimage_path,label\n"0.png", {decomposed} \n\n1.png,b,\n2.png\n3.png,a,x\n'
-    assert list(list_rows(with_csv(folder, text))) == [
+    assert list(DataSet(with_csv(folder, text)).list_rows()) == [
         Row(2, "0.png", "café"),
         Row(4, "1.png", "b"),
         Row(5, "2.png", "", problem="1 cells, the header has 2"),
@@ -103,7 +104,7 @@ def test_rows_are_cleaned_and_numbered_as_in_a_spreadsheet(folder):
 def test_group_and_metadata_follow_the_recipe(folder):
     with_csv(folder, "day,label,image_path,who\nmon,a,0.png,x\n")
     config = DataConfig(path=folder, group_column="who", metadata_columns=("who", "day"))
-    assert list(list_rows(config)) == [Row(2, "0.png", "a", "x", ("x", "mon"))]
+    assert list(DataSet(config).list_rows()) == [Row(2, "0.png", "a", "x", ("x", "mon"))]
 
 
 def test_class_folders_are_listed_in_order(tmp_path):
@@ -111,7 +112,7 @@ def test_class_folders_are_listed_in_order(tmp_path):
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    rows = list(list_rows(DataConfig(path=tmp_path, format="folders")))
+    rows = list(DataSet(DataConfig(path=tmp_path, format="folders")).list_rows())
     assert rows == [Row(1, "a/x.txt", "a"), Row(2, "b/1.png", "b"), Row(3, "b/deep/2.png", "b")]
 
 
@@ -127,7 +128,7 @@ def test_unreadable_class_folder_is_refused():
     with unprivileged_folder() as folder:
         (folder / "a").mkdir(mode=0)
         with pytest.raises(DataLocationError, match="cannot be read"):
-            list(list_rows(DataConfig(path=folder, format="folders")))
+            list(DataSet(DataConfig(path=folder, format="folders")).list_rows())
 
 
 def test_data_are_checked_without_tensorflow(folder):

@@ -1,0 +1,75 @@
+"""The data set of a recipe: rows out of a source, and the place where its files are."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Final
+
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.places import open_place
+from darkroom.components.image_example_gen.sources import SOURCES
+from darkroom.components.image_example_gen.sources.source import Row
+
+
+class DataSet:
+    """Rows and files, each listed once at most.
+
+    Attributes:
+        config: The recipe's `data` section.
+        place: Where the files are.
+        source: What the rows are written in.
+    """
+
+    def __init__(self, config: DataConfig) -> None:
+        self.config = config
+        self.place = open_place(config.path)
+        self.source = SOURCES[config.format](config, self.place)
+
+    def list_rows(self) -> Iterator[Row]:
+        """All rows in a fixed order.
+
+        Raises:
+            DataLocationError: The folder, the CSV or a column is missing, or the CSV is unreadable.
+        """
+        self.place.check_exists()
+        return self.source.list_rows()
+
+    @contextlib.contextmanager
+    def on_disk(self) -> Iterator[DataConfig]:
+        """The configuration with a data folder of this machine, for the time of the context."""
+        with self.place.on_disk(self._list_needed) as path:
+            yield self.config.model_copy(update={"path": path})
+
+    def _list_needed(self) -> Iterator[str]:
+        yield from self.source.files
+        for row in self.list_rows():
+            yield row.image_path
+
+
+_OPEN: Final[dict[str, DataSet]] = {}
+
+
+def open_data(config: DataConfig) -> DataSet:
+    """The data set of a recipe: the one that `keep_open` keeps in this process, else a new one.
+
+    Raises:
+        DataLocationError: Its place cannot be reached.
+    """
+    return _OPEN.get(config.ingest_json()) or DataSet(config)
+
+
+@contextlib.contextmanager
+def keep_open(config: DataConfig) -> Iterator[None]:
+    """Lets check, fingerprint and ingest in this process share one data set, and so one listing.
+
+    Whoever ends first, the caller or the ingest within, lets go of it: nobody after the ingest
+    needs a listing, which may be large.
+
+    Raises:
+        DataLocationError: Its place cannot be reached.
+    """
+    key = config.ingest_json()
+    _OPEN[key] = open_data(config)
+    try:
+        yield
+    finally:
+        _OPEN.pop(key, None)

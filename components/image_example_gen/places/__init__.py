@@ -1,0 +1,76 @@
+"""Where the files of a data set are: their names, contents and identity, whatever is in them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from darkroom.components.image_example_gen.places.bucket import BucketPlace
+from darkroom.components.image_example_gen.places.local import LocalPlace
+
+
+class Place(Protocol):
+    """What sources, checks and ingest need of a data folder.
+
+    It is listed once at most, so that all answers are about the same moment.
+    """
+
+    def check_exists(self) -> None:
+        """Refuses a folder that is not there.
+
+        Raises:
+            DataLocationError: It is not.
+        """
+
+    def open(self, name: str, field: str) -> AbstractContextManager[BinaryIO]:
+        """Opens a file that holds rows.
+
+        Args:
+            name: Relative to the data folder.
+            field: The recipe's field that names it, for messages.
+
+        Raises:
+            DataLocationError: It is missing or unreadable.
+        """
+
+    def list_folders(self) -> list[str]:
+        """Names of the folders in the data folder, in order.
+
+        Raises:
+            DataLocationError: The data folder may not be read.
+        """
+
+    def list_files(self) -> list[str]:
+        """Names of the files below those folders, at any depth, in the order of a walk.
+
+        Raises:
+            DataLocationError: A folder may not be read.
+        """
+
+    def has_file(self, name: str) -> bool:
+        """Whether a name leads to a file in the data folder."""
+
+    def identify(self, names: Sequence[str]) -> Iterator[bytes]:
+        """Bytes that are others whenever one of these files is another."""
+
+    def on_disk(self, list_names: Callable[[], Iterable[str]]) -> AbstractContextManager[Path]:
+        """The data folder as a folder of this machine.
+
+        Args:
+            list_names: Gives the names of the files that are needed.
+
+        Raises:
+            DataLocationError: It cannot be copied here, or what was read of it has changed.
+        """
+
+
+def open_place(path: Path | str) -> Place:
+    """The data folder of a recipe.
+
+    Args:
+        path: A folder of this machine, or the URI of one in an object store.
+
+    Raises:
+        DataLocationError: It cannot be reached.
+    """
+    return LocalPlace(path) if isinstance(path, Path) else BucketPlace(path)

@@ -1,0 +1,120 @@
+"""A data folder in an object store: looked at through its listing, copied here to be read."""
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from darkroom.components.image_example_gen.errors import DataLocationError, missing_file
+from darkroom.components.image_example_gen.places.litter import is_litter
+from darkroom.storage.errors import ObjectStoreError
+from darkroom.storage.object_store import (
+    Location,
+    ObjectStore,
+    StoredObject,
+    scratch_copy,
+)
+from darkroom.storage.object_store.names import check_names
+from darkroom.transform.rejection import Reason
+
+
+class BucketPlace:
+    """A `Place` in an object store; files are identified by what its listing says."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+        self._read: dict[str, tuple[bytes, str]] = {}
+        with _named():
+            self._store = ObjectStore(Location.parse(uri))
+
+    @cached_property
+    def _objects(self) -> dict[str, StoredObject]:
+        with _named():
+            return self._store.list_objects()
+
+    @cached_property
+    def _files(self) -> list[str]:
+        names = (name for name in self._objects if "/" in name)
+        files = [name for name in names if not any(map(is_litter, name.split("/")))]
+        with _named():
+            check_names(files, self._store.location)
+        return sorted(files, key=_walk_order)
+
+    def check_exists(self) -> None:
+        """See `Place`."""
+        if not self._objects:
+            raise DataLocationError(
+                f"data.path: there is nothing at {self._uri!r}; correct it, or upload the data"
+            )
+
+    @contextlib.contextmanager
+    def open(self, name: str, field: str) -> Iterator[BinaryIO]:
+        """See `Place`; it is transferred once."""
+        name = os.path.normpath(name)
+        if name not in self._objects:
+            raise missing_file(name, self._uri, field)
+        if name not in self._read:
+            with _named():
+                self._read[name] = self._store.read(name), field
+        yield io.BytesIO(self._read[name][0])
+
+    def list_folders(self) -> list[str]:
+        """See `Place`; an object store has no empty folders."""
+        return sorted({name.partition("/")[0] for name in self._files})
+
+    def list_files(self) -> list[str]:
+        """See `Place`."""
+        return self._files
+
+    def has_file(self, name: str) -> bool:
+        """See `Place`."""
+        return os.path.normpath(name) in self._objects
+
+    def identify(self, names: Sequence[str]) -> Iterator[bytes]:
+        """See `Place`."""
+        for name in names:
+            found = self._objects.get(os.path.normpath(name))
+            state = f"{found.size} {found.tag}" if found else Reason.MISSING_FILE.value
+            yield b"%s\0%s\n" % (os.fsencode(name), state.encode())
+
+    @contextlib.contextmanager
+    def on_disk(self, list_names: Callable[[], Iterable[str]]) -> Iterator[Path]:
+        """See `Place`; nothing is copied but what is needed."""
+
+        @cache
+        def needed() -> set[str]:
+            # Only now, since to wait for another process that has the copy may take long.
+            return {os.path.normpath(name) for name in list_names()}
+
+        with contextlib.ExitStack() as stack:
+            with _named():
+                copy = scratch_copy(self._uri, lambda name: name in needed(), lambda: self._objects)
+                path = stack.enter_context(copy)
+            self._check_copy(path)
+            yield path
+
+    def _check_copy(self, folder: Path) -> None:
+        """Refuses a copy in which what was read of the place is another by now."""
+        for name, (content, field) in self._read.items():
+            copied = folder / name
+            if not (copied.is_file() and copied.read_bytes() == content):
+                raise DataLocationError(
+                    f"{field}: {name!r} in {self._uri!r} changed while it was read; run again"
+                )
+
+
+def _walk_order(name: str) -> tuple[tuple[bool, str], ...]:
+    """Orders names as a walk through folders does: the files of each, then its folders."""
+    *folders, file = name.split("/")
+    return (*((True, folder) for folder in folders), (False, file))
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except ObjectStoreError as error:
+        raise DataLocationError(f"data.path: {error}") from error

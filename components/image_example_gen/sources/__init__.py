@@ -1,0 +1,10 @@
+"""What the rows of a data set are written in, whatever place its files are in."""
+
+from typing import Final
+
+from darkroom.components.image_example_gen.sources.csv import CsvSource
+from darkroom.components.image_example_gen.sources.folders import FolderSource
+from darkroom.components.image_example_gen.sources.source import Source
+
+SOURCES: Final[dict[str, type[Source]]] = {"csv": CsvSource, "folders": FolderSource}
+"""By the recipe's `data.format`."""

@@ -1,0 +1,112 @@
+"""What every source of rows is."""
+
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from darkroom.components.image_example_gen.places.files import read_image
+
+if TYPE_CHECKING:
+    from darkroom.components.image_example_gen.config import DataConfig
+    from darkroom.components.image_example_gen.places import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the input, before its image is looked at.
+
+    Args:
+        number: CSV: as a spreadsheet counts, the header being 1. Folders: from 1, by path.
+        image_path: Relative to the data folder.
+        label: Class name; empty where the row has none.
+        group: Value of the group column, or empty.
+        metadata: Values in the order of the recipe's `metadata_columns`.
+        problem: Why the row itself cannot be read, or empty.
+    """
+
+    number: int
+    image_path: str
+    label: str
+    group: str = ""
+    metadata: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Source(ABC):
+    """The rows of a data set, as one format writes them.
+
+    A further one is a module here, an entry in `SOURCES`, and fields of its own in `DataConfig`.
+
+    Attributes:
+        label_field: The recipe's field that says where labels are, for messages.
+        image_field: Likewise, where images are.
+        class_remedy: What to do where there are fewer than two classes.
+    """
+
+    label_field: ClassVar[str]
+    image_field: ClassVar[str]
+    class_remedy: ClassVar[str]
+
+    def __init__(self, config: "DataConfig", place: "Place") -> None:
+        self._config = config
+        self._place = place
+
+    @classmethod
+    def find_conflict(cls, config: "DataConfig") -> str:
+        """What the recipe says and this format does not have, with a remedy; or empty."""
+        return ""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return str(self._config.path)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that the rows are read from, relative to the data folder."""
+        return ()
+
+    @abstractmethod
+    def list_rows(self) -> Iterator[Row]:
+        """All rows in a fixed order, without a look into an image.
+
+        Raises:
+            DataLocationError: They cannot be read.
+        """
+
+    def list_classes(self) -> list[str]:
+        """Labels that are there even without a row."""
+        return []
+
+    def has_image(self, row: Row) -> bool:
+        """Whether a row's image is there."""
+        return self._place.has_file(row.image_path)
+
+    def digest(self) -> bytes:
+        """Bytes that are others whenever what is in `files` is another; empty without any.
+
+        Raises:
+            DataLocationError: They cannot be read.
+        """
+        return b""
+
+    @classmethod
+    def read_image(cls, row: Row, root: Path) -> bytes:
+        """The encoded image of a row, at least one byte.
+
+        Args:
+            row: The row.
+            root: Real path of the data folder on this machine.
+
+        Raises:
+            RejectedError: It cannot be read.
+        """
+        return read_image(root, row.image_path)
+
+
+def normalize_label(text: str) -> str:
+    """Without outer white space, and in Unicode's composed form (macOS decomposes file names)."""
+    return unicodedata.normalize("NFC", text.strip())
