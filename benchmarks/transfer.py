@@ -23,9 +23,9 @@ from rich.table import Table
 from darkroom.recipe import load_recipe
 from darkroom.samples.digits import encode_png, select_digits
 from darkroom.trainer.config import TrainerConfig
-from darkroom.trainer.engines import keras_engine
+from darkroom.trainer.engines.keras.model import build_model
+from darkroom.trainer.engines.keras.training import train as train_model
 from darkroom.trainer.input import eval_batches, train_batches
-from darkroom.trainer.model import build_model
 from darkroom.transform.images import decode_images
 
 CLASSES = 10
@@ -108,10 +108,10 @@ def measure(config: TrainerConfig, train: Digits, held_out: Digits) -> Score:
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, CLASSES, SIZE, SIZE)
-    keras_engine.train(
+    train_model(
         model,
-        train_batches(tf.data.Dataset.from_tensor_slices(tuple(train)), config),
-        eval_batches(tf.data.Dataset.from_tensor_slices(tuple(held_out)), config),
+        train_batches(tf.data.Dataset.from_tensor_slices(tuple(train)), config, CLASSES),
+        eval_batches(tf.data.Dataset.from_tensor_slices(tuple(held_out)), config, CLASSES),
         config,
     )
     seconds = time.monotonic() - started

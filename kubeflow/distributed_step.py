@@ -117,7 +117,7 @@ def run_as_worker(step: StepInput, work: Callable[[], None]) -> None:
     Raises:
         ObjectStoreError: Inputs cannot be fetched, or outputs not be stored.
     """
-    from darkroom.trainer.distribution import CLUSTER_VARIABLE, read_cluster
+    from darkroom.trainer.cluster import CLUSTER_VARIABLE, read_cluster
 
     is_chief = read_cluster(os.environ.get(CLUSTER_VARIABLE)).is_chief
     with tempfile.TemporaryDirectory() as folder:

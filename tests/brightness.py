@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import keras
 import numpy as np
+import tensorflow as tf
 import tensorflow_transform as tft
 
 from darkroom.serving.signatures import export, read_classes
@@ -24,13 +24,12 @@ def transform_output(folder: Path) -> tft.TFTransformOutput:
 
 def export_model(output: tft.TFTransformOutput, path: Path, boundary: float) -> Path:
     """A model that calls a picture bright where its mean level is above `boundary`."""
-    image = keras.Input((32, 32, 3), dtype="uint8")
-    scaled = keras.layers.Rescaling(1 / 255)(image)
-    embedding = keras.layers.GlobalAveragePooling2D(name="embedding")(scaled)
-    head = keras.layers.Dense(2, "softmax", name="head")
-    model = keras.Model(image, head(embedding))
-    direction = np.array([1.0 if name == "bright" else -1.0 for name in read_classes(output)])
-    kernel = np.tile(direction * 10, (3, 1)).astype("float32")
-    head.set_weights([kernel, (-30 * boundary / 255 * direction).astype("float32")])
-    export(model, output, CONFIG, path)
+    direction = tf.constant([1.0 if name == "bright" else -1.0 for name in read_classes(output)])
+
+    def network(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        embedding = tf.reduce_mean(tf.cast(images, tf.float32) / 255, axis=(1, 2))
+        brightness = tf.reduce_sum(embedding, axis=1, keepdims=True) - 3 * boundary / 255
+        return tf.nn.softmax(10 * brightness * direction), embedding
+
+    export(network, output, CONFIG, path)
     return path

@@ -49,9 +49,10 @@ CHANGES = {
     ),
     "Transform": ("transform/preprocessing.py", "transform/images.py", FEATURES),
     "Trainer": (
-        "trainer/augmentation.py",
+        "trainer/augmentation/contrast.py",
         "trainer/run.py",
-        "trainer/engines/keras_engine.py",
+        "trainer/engines/engine.py",
+        "trainer/engines/keras/loop.py",
         "serving/signatures.py",
         "transform/images.py",
         "mine.weights.h5",
@@ -86,7 +87,7 @@ KEEPS = {
     "ImportSchemaGen": ("mine.weights.h5",),
     "ExampleValidator": ("components/data_gate/gate.py",),
     "DataGate": ("transform/decoding.py", STORE, "transform/images.py"),
-    "Transform": ("trainer/augmentation.py", "storage/fingerprint.py"),
+    "Transform": ("trainer/augmentation/contrast.py", "storage/fingerprint.py"),
     "Trainer": (
         "transform/preprocessing.py",
         "serving/model_server/server.py",
@@ -95,7 +96,7 @@ KEEPS = {
         "schema.pbtxt",
     ),
     "BaselineModel": ("trainer/run.py", "components/pusher/executor.py", "transform/images.py"),
-    "Evaluator": ("components/data_gate/gate.py", "trainer/augmentation.py", STORE),
+    "Evaluator": ("components/data_gate/gate.py", "trainer/augmentation/contrast.py", STORE),
     "ServingCheck": ("serving/deploy/compose.yaml", "serving/signatures.py", "trainer/run.py"),
 }
 """Node to files that it might be thought to depend on."""

@@ -5,49 +5,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from darkroom.trainer.augmentation.config import AugmentationConfig
 from darkroom.trainer.backbones import BACKBONES, LETTERS_ALPHA, LETTERS_BACKBONE, LETTERS_FILE
 
 WEIGHTS_SUFFIX = ".weights.h5"
 """What a file of backbone weights ends in; Keras refuses any other name."""
-
-
-class AugmentationConfig(BaseModel):
-    """How training images vary at random; evaluation and serving never do.
-
-    All zero, the default, changes nothing.
-
-    Args:
-        rotation: Largest turn in degrees, either way.
-        translation: Largest shift as a fraction of height and width, either way.
-        zoom: Largest change of scale as a fraction: 0.1 gives 0.9 to 1.1.
-        horizontal_flip: Whether half of the images are mirrored.
-        brightness: Largest change of all grey levels as a fraction of 255, either way.
-        contrast: Largest change of the distance from the image's mean, as a fraction.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rotation: float = Field(default=0.0, ge=0, le=180)
-    translation: float = Field(default=0.0, ge=0, le=0.5)
-    zoom: float = Field(default=0.0, ge=0, le=0.9)
-    horizontal_flip: bool = False
-    brightness: float = Field(default=0.0, ge=0, le=1)
-    contrast: float = Field(default=0.0, ge=0, le=1)
-
-    @property
-    def moves_pixels(self) -> bool:
-        """Whether any geometric change is on."""
-        return bool(self.rotation or self.translation or self.zoom or self.horizontal_flip)
-
-    @property
-    def changes_levels(self) -> bool:
-        """Whether any change of grey levels is on."""
-        return bool(self.brightness or self.contrast)
-
-    @property
-    def is_identity(self) -> bool:
-        """Whether nothing is on."""
-        return not (self.moves_pixels or self.changes_levels)
 
 
 class TrainerConfig(BaseModel):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from darkroom.trainer.augmentation import augment_batches
+from darkroom.trainer.augmentation.augment import augment_batches
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.errors import InputError
 from darkroom.transform.features import IMAGE_XF, LABEL_XF
@@ -45,19 +45,6 @@ def read_examples(patterns: Sequence[str], image_shape: tuple[int, int, int]) ->
     return labelled
 
 
-def read_image_shape(patterns: Sequence[str]) -> tuple[int, int, int]:
-    """Height, width and channels of the first image.
-
-    Raises:
-        InputError: No file matches, or the files hold no example.
-    """
-    for record in _records(patterns).take(1):
-        example = tf.io.parse_single_example(record, _FEATURES)
-        height, width, channels = tf.io.parse_tensor(example[IMAGE_XF], tf.uint8).shape
-        return height, width, channels
-    raise InputError(f"no example in {', '.join(patterns)}; give the split more images")
-
-
 def _records(patterns: Sequence[str]) -> tf.data.Dataset:
     files = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
     if not files:
@@ -69,17 +56,28 @@ def _records(patterns: Sequence[str]) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(files, compression_type="GZIP").with_options(options)
 
 
-def train_batches(examples: tf.data.Dataset, config: TrainerConfig) -> tf.data.Dataset:
-    """Shuffled, augmented batches of one pass: uint8 [N, H, W, 3] and int64 [N]."""
+def train_batches(
+    examples: tf.data.Dataset, config: TrainerConfig, classes: int
+) -> tf.data.Dataset:
+    """Shuffled, augmented batches of one pass: uint8 [N, H, W, 3] and float32 [N, classes].
+
+    Labels become targets before augmentation, which may mix them.
+    """
     if config.cache_images:
         examples = examples.cache()
-    batches = examples.shuffle(
-        _SHUFFLE_BUFFER, seed=config.seed, reshuffle_each_iteration=True
-    ).batch(config.batch_size)
+    examples = examples.shuffle(_SHUFFLE_BUFFER, seed=config.seed, reshuffle_each_iteration=True)
+    batches = _batches(examples, config, classes)
     return augment_batches(batches, config.augmentation, config.seed).prefetch(tf.data.AUTOTUNE)
 
 
-def eval_batches(examples: tf.data.Dataset, config: TrainerConfig) -> tf.data.Dataset:
-    """Batches in file order, as they are: uint8 [N, H, W, 3] and int64 [N]."""
-    batches = examples.batch(config.batch_size)
+def eval_batches(examples: tf.data.Dataset, config: TrainerConfig, classes: int) -> tf.data.Dataset:
+    """Batches in file order, as they are: uint8 [N, H, W, 3] and float32 [N, classes]."""
+    batches = _batches(examples, config, classes)
     return (batches.cache() if config.cache_images else batches).prefetch(tf.data.AUTOTUNE)
+
+
+def _batches(examples: tf.data.Dataset, config: TrainerConfig, classes: int) -> tf.data.Dataset:
+    """Batches with one-hot targets; the target of a label that is no class is all zeros."""
+    return examples.batch(config.batch_size).map(
+        lambda images, labels: (images, tf.one_hot(labels, classes))
+    )

@@ -1,10 +1,14 @@
 """Whether training will find its weights: asked before anything runs.
 
-Nothing here imports Keras before it has to: a file that is missing is told at once.
+Nothing here imports TensorFlow before it has to: a file that is missing is told at once.
 """
 
+from pathlib import Path
+
+import h5py
+
 from darkroom.trainer.config import TrainerConfig
-from darkroom.trainer.weights_file import check_weights_file
+from darkroom.trainer.errors import WeightsError
 
 
 def check_weights(config: TrainerConfig, height: int, width: int) -> None:
@@ -21,16 +25,29 @@ def check_weights(config: TrainerConfig, height: int, width: int) -> None:
     if config.weights_file:
         check_weights_file(config, config.weights_file)
     if config.weights not in ("letters", "none"):
-        _load(config, height, width)
+        from darkroom.trainer.engines.engine import load_engine
+
+        load_engine().check_weights(config, (height, width, 3))
 
 
-def _load(config: TrainerConfig, height: int, width: int) -> None:
-    import keras
+def check_weights_file(config: TrainerConfig, path: Path) -> None:
+    """Refuses a file that cannot hold weights of any backbone.
 
-    from darkroom.trainer.backbone_weights import load_backbone_weights
-    from darkroom.trainer.model import build_backbone
-
-    load_backbone_weights(build_backbone(config.backbone, height, width, config.alpha), config)
-    # Names that Keras numbers begin anew, so that a model is what it is without this check; and
-    # the memory is given back.
-    keras.utils.clear_session()
+    Raises:
+        WeightsError: It is missing, cannot be read, or is no HDF5 file.
+    """
+    remedy = f"set weights to a file of {config.backbone}, or to none"
+    if not path.is_file():
+        raise WeightsError(f"trainer.weights: {str(path)!r} is not a file; {remedy}")
+    try:
+        with path.open("rb"):
+            is_hdf5 = h5py.is_hdf5(path)
+    except OSError as error:
+        raise WeightsError(
+            f"trainer.weights: {str(path)!r} cannot be read ({error.strerror}); {remedy}"
+        ) from error
+    if not is_hdf5:
+        raise WeightsError(
+            f"trainer.weights: {str(path)!r} is no HDF5 file, as Keras' save_weights writes it; "
+            f"{remedy}"
+        )

@@ -77,7 +77,8 @@ def build_picture_models(folder: Path, names: list[str]) -> None:
     from darkroom.serving.signatures import export
     from darkroom.tests.transform_graphs import build_transform_output
     from darkroom.trainer.config import TrainerConfig
-    from darkroom.trainer.model import build_model
+    from darkroom.trainer.engines.keras.model import build_model
+    from darkroom.trainer.engines.keras.network import create_network
 
     labels = [str(label) for label in range(CLASSES)]
     work = folder / "transform"
@@ -90,7 +91,8 @@ def build_picture_models(folder: Path, names: list[str]) -> None:
             backbone=picture.backbone, alpha=picture.alpha, weights=picture.weights
         )
         model = build_model(config, CLASSES, picture.size, picture.size)
-        export(model, graph, _transform(picture), saved_model_path(folder, name))
+        network = create_network(model)
+        export(network, graph, _transform(picture), saved_model_path(folder, name))
 
 
 def main(folder: Path, names: list[str]) -> None:

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darkroom.trainer.config import AugmentationConfig, TrainerConfig
+from darkroom.trainer.augmentation.config import AugmentationConfig
+from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.errors import InputError
-from darkroom.trainer.input import eval_batches, read_examples, read_image_shape, train_batches
+from darkroom.trainer.input import eval_batches, read_examples, train_batches
 from darkroom.transform.features import IMAGE_XF, LABEL_XF
 
 SHAPE = (4, 5, 3)
+CLASSES = 10
 
 
 def write_examples(path: Path, images: np.ndarray, labels: Sequence[int]) -> str:
@@ -46,22 +48,24 @@ def config(**fields) -> TrainerConfig:
 
 
 def test_examples_come_as_written_from_all_files(pattern):
-    assert read_image_shape([pattern]) == SHAPE
     pairs = list(read_examples([pattern], SHAPE))
     assert [int(label) for _, label in pairs] == list(range(10))
     np.testing.assert_array_equal([image for image, _ in pairs], numbered_images(10))
 
 
 def collect(batches: tf.data.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    pairs = [(images.numpy(), labels.numpy()) for images, labels in batches]
-    return np.concatenate([x for x, _ in pairs]), np.concatenate([y for _, y in pairs])
+    """All images, and the labels that the targets stand for."""
+    pairs = [(images.numpy(), targets.numpy()) for images, targets in batches]
+    targets = np.concatenate([y for _, y in pairs])
+    assert np.all(np.sort(targets, axis=1) == np.eye(CLASSES)[-1])
+    return np.concatenate([x for x, _ in pairs]), targets.argmax(axis=1)
 
 
 @pytest.mark.parametrize("cache", [True, False])
 def test_training_shuffles_anew_each_pass_and_loses_nothing(pattern, cache):
     def two_passes(seed: int) -> list[list[int]]:
         settings = config(seed=seed, cache_images=cache)
-        batches = train_batches(read_examples([pattern], SHAPE), settings)
+        batches = train_batches(read_examples([pattern], SHAPE), settings, CLASSES)
         assert [len(labels) for _, labels in batches] == [4, 4, 2]
         return [collect(batches)[1].tolist() for _ in range(2)]
 
@@ -78,15 +82,15 @@ def test_only_training_is_augmented(pattern, cache):
     settings = config(augmentation=heavy, cache_images=cache)
     examples = read_examples([pattern], SHAPE)
     for _ in range(2):
-        images, labels = collect(eval_batches(examples, settings))
+        images, labels = collect(eval_batches(examples, settings, CLASSES))
         np.testing.assert_array_equal(labels, np.arange(10))
         np.testing.assert_array_equal(images, numbered_images(10))
-        images, labels = collect(train_batches(examples, settings))
+        images, labels = collect(train_batches(examples, settings, CLASSES))
         assert np.all(np.any(images != numbered_images(10)[labels], axis=(1, 2, 3)))
 
 
 def test_images_are_not_varied_when_nothing_is_on(pattern):
-    images, labels = collect(train_batches(read_examples([pattern], SHAPE), config()))
+    images, labels = collect(train_batches(read_examples([pattern], SHAPE), config(), CLASSES))
     np.testing.assert_array_equal(images, numbered_images(10)[labels])
 
 
@@ -94,7 +98,8 @@ def test_images_are_not_varied_when_nothing_is_on(pattern):
 def test_nothing_is_tuned_by_a_thread_that_freeing_an_iterator_waits_for(pattern, augmented):
     settings = config(augmentation=AugmentationConfig(brightness=0.2 if augmented else 0))
     examples = read_examples([pattern], SHAPE)
-    for batches in (train_batches(examples, settings), eval_batches(examples, settings)):
+    for make in (train_batches, eval_batches):
+        batches = make(examples, settings, CLASSES)
         assert batches.options().autotune.enabled is False
 
 
@@ -110,10 +115,11 @@ def test_nothing_to_learn_from_is_an_error(tmp_path, labels):
         read_examples([pattern], SHAPE)
 
 
-def test_no_first_image_is_an_error(tmp_path):
-    pattern = write_examples(tmp_path / "a.gz", numbered_images(0), [])
-    with pytest.raises(InputError, match=r"no example in .*more images"):
-        read_image_shape([pattern])
+def test_targets_are_one_hot_and_a_label_that_is_no_class_has_none():
+    examples = tf.data.Dataset.from_tensor_slices((numbered_images(3), [2, -1, 0]))
+    ((images, targets),) = eval_batches(examples, config(), 3)
+    assert (images.dtype, targets.dtype) == (tf.uint8, tf.float32)
+    np.testing.assert_array_equal(targets, [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
 
 
 def test_no_file_is_an_error(tmp_path):

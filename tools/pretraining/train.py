@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from darkroom.tools.pretraining.fonts import draw_glyph, load_font
 from darkroom.tools.pretraining.letters import IMAGE_SIZE, LETTERS, draw_style, render
 from darkroom.trainer.backbones import BACKBONES, LETTERS_ALPHA, LETTERS_BACKBONE
-from darkroom.trainer.batch_norm import set_batch_norm_momentum
-from darkroom.trainer.model import build_backbone
+from darkroom.trainer.engines.keras.batch_norm import set_batch_norm_momentum
+from darkroom.trainer.engines.keras.model import build_backbone
 
 _BATCH_NORM_MOMENTUM = 0.9
 

@@ -1,1 +1,1 @@
-"""What trains: an engine takes a model and batches, trains, and returns a `History`."""
+"""What trains, behind one seam: `engine` says what an engine is, each folder holds one."""

@@ -11,8 +11,8 @@ from darkroom.trainer.applications import (
     EfficientNetLite2,
     efficientnet_lite,
 )
-from darkroom.trainer.batch_norm import batch_norm_layers
-from darkroom.trainer.model import build_backbone
+from darkroom.trainer.engines.keras.batch_norm import batch_norm_layers
+from darkroom.trainer.engines.keras.model import build_backbone
 
 PALACE = 698
 """ImageNet's class of `china.jpg`, which scikit-learn ships: the Summer Palace in Beijing."""

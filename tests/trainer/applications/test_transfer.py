@@ -14,8 +14,8 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from darkroom.trainer.config import TrainerConfig
-from darkroom.trainer.engines import keras_engine
-from darkroom.trainer.model import build_model
+from darkroom.trainer.engines.keras.model import build_model
+from darkroom.trainer.engines.keras.training import train
 
 SIZE = 96
 CLASSES = ("dress", "pants", "shoes")
@@ -34,7 +34,7 @@ def clothing() -> Path:
 
 
 def photographs(split: Path, count: int) -> tf.data.Dataset:
-    """uint8 [SIZE, SIZE, 3] and int64 labels, at most `count` of each class, the classes mixed."""
+    """uint8 [SIZE, SIZE, 3] and one-hot targets, at most `count` of each class, the classes mixed."""
     images, labels = [], []
     for label, name in enumerate(CLASSES):
         for path in sorted((split / name).iterdir())[:count]:
@@ -42,7 +42,8 @@ def photographs(split: Path, count: int) -> tf.data.Dataset:
             images.append(np.asarray(ImageOps.fit(image, (SIZE, SIZE))))
             labels.append(label)
     order = np.random.default_rng(0).permutation(len(labels))
-    return tf.data.Dataset.from_tensor_slices((np.stack(images)[order], np.array(labels)[order]))
+    targets = np.eye(len(CLASSES), dtype=np.float32)[labels]
+    return tf.data.Dataset.from_tensor_slices((np.stack(images)[order], targets[order]))
 
 
 @pytest.mark.e2e
@@ -56,7 +57,7 @@ def test_forty_photographs_a_class_are_enough_for_a_head(clothing):
     )
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, len(CLASSES), SIZE, SIZE)
-    history = keras_engine.train(
+    history = train(
         model,
         photographs(clothing / "train", 40).batch(8),
         photographs(clothing / "test", 40).batch(8),

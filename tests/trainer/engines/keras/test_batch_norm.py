@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from darkroom.trainer.batch_norm import BatchNormalization, fuse_batch_norm
+from darkroom.trainer.engines.keras.batch_norm import BatchNormalization, fuse_batch_norm
 
 SHAPE = (6, 5, 4, 3)
 GAMMA, BETA = (1.5, -0.5, 0.2), (0.1, 0.0, -3.0)

@@ -2,10 +2,10 @@
 
 import keras
 
-from darkroom.trainer.backbone_weights import load_backbone_weights
 from darkroom.trainer.backbones import BACKBONES
-from darkroom.trainer.batch_norm import fuse_batch_norm, set_batch_norm_momentum
 from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.engines.keras.backbone_weights import load_backbone_weights
+from darkroom.trainer.engines.keras.batch_norm import fuse_batch_norm, set_batch_norm_momentum
 from darkroom.trainer.errors import TrainerError
 
 EMBEDDING = "embedding"

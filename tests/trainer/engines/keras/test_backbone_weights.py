@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from darkroom.tools.pretraining.__main__ import record_path
-from darkroom.trainer.backbone_weights import load_backbone_weights
 from darkroom.trainer.backbones import LETTERS_FILE
 from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.engines.keras.backbone_weights import load_backbone_weights
+from darkroom.trainer.engines.keras.model import build_backbone
 from darkroom.trainer.errors import WeightsError
-from darkroom.trainer.model import build_backbone
 
 SMALL = {"backbone": "mobilenet_v2", "alpha": 0.35}
 

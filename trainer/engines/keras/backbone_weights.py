@@ -6,7 +6,7 @@ from darkroom.storage.errors import first_line
 from darkroom.trainer.backbones import BACKBONES
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.errors import WeightsError
-from darkroom.trainer.weights_file import check_weights_file
+from darkroom.trainer.weights_check import check_weights_file
 
 
 def load_backbone_weights(backbone: keras.Model, config: TrainerConfig) -> None:

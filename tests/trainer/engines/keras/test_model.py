@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.engines.keras.model import BACKBONE, EMBEDDING, build_backbone, build_model
 from darkroom.trainer.errors import TrainerError
-from darkroom.trainer.model import BACKBONE, EMBEDDING, build_backbone, build_model
 
 LETTERS = TrainerConfig(backbone="mobilenet_v2", alpha=0.35, weights="letters")
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from darkroom.records.training import EpochRecord, Phase
-from darkroom.trainer.engines.callbacks import (
+from darkroom.trainer.engines.keras.callbacks import (
     CosineDecay,
     EpochLog,
     KeepBest,

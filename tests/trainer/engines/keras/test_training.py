@@ -4,11 +4,13 @@ import pytest
 import tensorflow as tf
 
 from darkroom.samples.digits import encode_png, select_digits
-from darkroom.trainer.config import AugmentationConfig, TrainerConfig
-from darkroom.trainer.engines.keras_engine import plan_phases, set_trainable, train
+from darkroom.trainer.augmentation.config import AugmentationConfig
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.engines.keras.loop import Loop
+from darkroom.trainer.engines.keras.model import BACKBONE, build_model
+from darkroom.trainer.engines.keras.training import plan_phases, set_trainable, train
 from darkroom.trainer.errors import TrainerError
 from darkroom.trainer.input import eval_batches, train_batches
-from darkroom.trainer.model import BACKBONE, build_model
 from darkroom.transform.images import decode_images
 
 SMALL = {"backbone": "mobilenet_v2", "alpha": 0.35, "dropout": 0.0}
@@ -30,7 +32,11 @@ def fit(config: TrainerConfig, images: np.ndarray, labels: np.ndarray, log_folde
     model = build_model(config, classes, *images.shape[1:3])
     half = [tf.data.Dataset.from_tensor_slices((images[i::2], labels[i::2])) for i in (0, 1)]
     history = train(
-        model, train_batches(half[0], config), eval_batches(half[1], config), config, log_folder
+        model,
+        train_batches(half[0], config, classes),
+        eval_batches(half[1], config, classes),
+        config,
+        log_folder,
     )
     return model, history
 
@@ -76,7 +82,7 @@ def test_training_that_diverges_says_what_to_lower():
     config = TrainerConfig(**SMALL, weights="none", head_epochs=1, fine_tune_epochs=0)
     model = build_model(config, 2, 32, 32)
     model.layers[-1].set_weights([np.full_like(w, np.nan) for w in model.layers[-1].get_weights()])
-    batches = eval_batches(tf.data.Dataset.from_tensor_slices((images, labels)), config)
+    batches = eval_batches(tf.data.Dataset.from_tensor_slices((images, labels)), config, 2)
     with pytest.raises(TrainerError, match="val_loss was nan in every epoch; lower head_learning"):
         train(model, batches, batches, config)
 
@@ -130,23 +136,22 @@ def test_averaged_weights_are_validated_and_kept():
     averaged, history = fit(TrainerConfig(**settings, weight_average=0.8), images, labels)
     kernels = [model.layers[-1].get_weights()[0] for model in (plain, averaged)]
     assert not np.allclose(*kernels)
-    held_out = tf.data.Dataset.from_tensor_slices((images[1::2], labels[1::2]))
-    batches = eval_batches(held_out, TrainerConfig(**settings))
-    encoded = batches.map(lambda image, label: (image, tf.one_hot(label, 2)))
-    loss = averaged.evaluate(encoded, verbose=0)[0]
-    assert loss == pytest.approx(history.best.val_loss, abs=1e-5)
+    loss = keras.losses.CategoricalCrossentropy()(
+        np.eye(2)[labels[1::2]], averaged(images[1::2], training=False)
+    )
+    assert float(loss) == pytest.approx(history.best.val_loss, abs=1e-5)
 
 
 def test_the_training_step_is_traced_once_a_phase(monkeypatch):
     traces = []
-    original = keras.Model.train_step
+    original = Loop._train_replica
 
     def count(self, *arguments):
         traces.append(self)
         return original(self, *arguments)
 
-    monkeypatch.setattr(keras.Model, "train_step", count)
+    monkeypatch.setattr(Loop, "_train_replica", count)
     images, labels = digits(2, 4, 32)
     settings = {**SMALL, "weights": "none", "head_epochs": 2, "fine_tune_epochs": 0}
-    fit(TrainerConfig(**settings, batch_size=2), images, labels)
-    assert len(traces) == 1
+    fit(TrainerConfig(**settings, batch_size=3), images, labels)
+    assert len(traces) == 1, "of the last batch, which is smaller, too"

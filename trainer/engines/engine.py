@@ -1,0 +1,82 @@
+"""The seam between the pipeline and what trains: a job in, a trained network out.
+
+An engine is a folder beside this file and an entry in `ENGINES`.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
+
+from darkroom.serving.signatures import Network
+from darkroom.trainer.cluster import ALONE, Cluster
+from darkroom.trainer.config import TrainerConfig
+from darkroom.trainer.history import History
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Args:
+        config: The recipe's `trainer` section.
+        classes: Names of the classes; a label is an index into them.
+        image_shape: Height, width and channels of every image.
+        train_files: Globs of gzip TFRecord files with transformed tf.Examples.
+        eval_files: Likewise; what decides which epoch's weights are kept.
+        folder: Where logs may go.
+        cluster: Who trains; every worker gets the same job but for its number.
+    """
+
+    config: TrainerConfig
+    classes: tuple[str, ...]
+    image_shape: tuple[int, int, int]
+    train_files: tuple[str, ...]
+    eval_files: tuple[str, ...]
+    folder: Path
+    cluster: Cluster = ALONE
+
+
+class TrainedNetwork(NamedTuple):
+    """What a training leaves.
+
+    Attributes:
+        network: What is exported: uint8 images [N, H, W, 3] to float32 probabilities [N, C] and
+            embedding [N, D].
+        history: Its epochs.
+    """
+
+    network: Network
+    history: History
+
+
+class Engine(Protocol):
+    """What trains."""
+
+    def check_weights(self, config: TrainerConfig, image_shape: tuple[int, int, int]) -> None:
+        """Does what `train` will do to have its first weights.
+
+        Raises:
+            WeightsError: They cannot be had.
+        """
+
+    def train(self, job: Job) -> TrainedNetwork:
+        """Does the job; in a cluster, this worker's part of it.
+
+        Raises:
+            TrainerError: Examples, weights or configuration cannot be used.
+        """
+
+
+ENGINES: Final[Mapping[str, str]] = MappingProxyType(
+    {"keras": "darkroom.trainer.engines.keras.engine.KerasEngine"}
+)
+"""Name to class. As text, so that only the engine that trains is imported."""
+
+
+def load_engine(name: str = "keras") -> Engine:
+    """The engine of that name."""
+    module, _, kind = ENGINES[name].rpartition(".")
+    return getattr(importlib.import_module(module), kind)()

@@ -1,0 +1,1 @@
+"""Training with Keras, by one replica or several."""
