@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from darkroom.commands import (
+    check,
     init,
     predict,
     promote,
@@ -52,6 +53,7 @@ class Command(Protocol):
 
 COMMANDS: Final[Mapping[str, Command]] = {
     "init": init,
+    "check": check,
     "run": run,
     "runs": runs,
     "show": show,

@@ -1,23 +1,26 @@
 """The decisions of DataGate, on plain values."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from darkroom.components.data_gate.anomalies import Anomaly
 from darkroom.components.errors import ComponentError
 from darkroom.components.image_example_gen.quarantine import ROWS_FILE, IngestSummary
+
+if TYPE_CHECKING:
+    from darkroom.components.data_gate.anomalies import Anomaly
 
 
 class DataGateError(ComponentError):
     """The data are not fit to train on."""
 
 
-def check_quarantine(summary: IngestSummary, max_quarantined: float, uri: str) -> None:
+def check_quarantine(summary: IngestSummary, max_quarantined: float, uri: str = "") -> None:
     """Refuses too many unusable rows.
 
     Args:
         summary: Of the ingest.
         max_quarantined: Largest share of unusable rows that passes, 0 to 1.
-        uri: Of the quarantine, for the message.
+        uri: Of the quarantine, for the message; empty before there is one.
 
     Raises:
         DataGateError: The share is larger.
@@ -25,12 +28,13 @@ def check_quarantine(summary: IngestSummary, max_quarantined: float, uri: str) -
     if summary.quarantined <= max_quarantined * summary.rows:
         return
     share = summary.quarantined / summary.rows
+    where = f"see {uri}/{ROWS_FILE}" if uri else "mend or remove them"
     reasons = sorted(summary.reasons.items(), key=lambda item: -item[1])
     raise DataGateError(
         f"data.max_quarantined: {summary.quarantined} of {summary.rows} rows ({share:.1%}) are "
         f"unusable, more than {max_quarantined:.1%}: "
         f"{', '.join(f'{reason} {count}' for reason, count in reasons)}; "
-        f"see {uri}/{ROWS_FILE}, or raise data.max_quarantined"
+        f"{where}, or raise data.max_quarantined"
     )
 
 
@@ -48,7 +52,7 @@ def check_splits(summary: IngestSummary) -> None:
             )
 
 
-def check_anomalies(fatal: Sequence[Anomaly], uri: str) -> None:
+def check_anomalies(fatal: "Sequence[Anomaly]", uri: str) -> None:
     """Refuses fatal anomalies.
 
     Args:

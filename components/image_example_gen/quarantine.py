@@ -3,10 +3,9 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
-from tfx.dsl.io import fileio
 
 from darkroom.components.image_example_gen.split import SPLITS
 from darkroom.transform.rejection import Reason
@@ -85,16 +84,23 @@ def write_summary(uri: str, summary: IngestSummary) -> None:
 
 def read_rows(uri: str) -> list[RejectedRow]:
     """Reads quarantine.jsonl."""
-    with fileio.open(os.path.join(uri, ROWS_FILE)) as file:
+    with _open(os.path.join(uri, ROWS_FILE)) as file:
         return [RejectedRow(**json.loads(line)) for line in file.read().splitlines()]
 
 
 def read_summary(uri: str) -> IngestSummary:
     """Reads summary.json."""
-    with fileio.open(os.path.join(uri, SUMMARY_FILE)) as file:
+    with _open(os.path.join(uri, SUMMARY_FILE)) as file:
         return IngestSummary.model_validate_json(file.read())
 
 
 def _write_text(path: str, text: str) -> None:
-    with fileio.open(path, "w") as file:
+    with _open(path, "w") as file:
         file.write(text)
+
+
+def _open(path: str, mode: str = "r") -> Any:
+    # Slow to import, and not needed by those who only summarize.
+    from tfx.dsl.io import fileio
+
+    return fileio.open(path, mode)
