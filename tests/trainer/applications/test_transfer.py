@@ -34,7 +34,7 @@ def clothing() -> Path:
 
 
 def photographs(split: Path, count: int) -> tf.data.Dataset:
-    """uint8 [SIZE, SIZE, 3] and one-hot targets, at most `count` of each class, the classes mixed."""
+    """uint8 [SIZE, SIZE, 3] and one-hot targets: `count` of each class at the most, mixed."""
     images, labels = [], []
     for label, name in enumerate(CLASSES):
         for path in sorted((split / name).iterdir())[:count]:
