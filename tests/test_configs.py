@@ -1,5 +1,6 @@
 """The recipes that the project ships."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ RECIPES = sorted((Path(__file__).resolve().parents[1] / "configs").glob("*.yaml"
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_shipped_recipes_are_valid_and_say_their_command(path):
     recipe = load_recipe(path)
-    assert f"--config configs/{path.name}" in path.read_text()
+    assert re.search(rf"(darkroom run|--config) configs/{path.name}\b", path.read_text())
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
 
 

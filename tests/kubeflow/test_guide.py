@@ -17,7 +17,7 @@ from darkroom.recipe.kubeflow import KubeflowConfig
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "kubeflow.md").read_text()
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
-ELSEWHERE = ("kubectl", "docker", "aws", "export", "gcloud", "pip", "tfx")
+ELSEWHERE = ("kubectl", "docker", "aws", "export", "gcloud", ".venv/bin/pip", ".venv/bin/tfx")
 """Programs that need a cluster or an account."""
 
 

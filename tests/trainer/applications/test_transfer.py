@@ -1,10 +1,5 @@
-"""Learning from a few real photographs, which are not part of the project.
+"""Learning from a few real photographs."""
 
-They are the public clothing-dataset-small (CC0): its folders `train` and `test` of one folder per
-class lie in `clothing` of the folder that DARKROOM_PHOTOS names.
-"""
-
-import os
 from pathlib import Path
 
 import keras
@@ -13,24 +8,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
+from darkroom.tests.photographs import find_clothing
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.engines.keras.model import build_model
 from darkroom.trainer.engines.keras.training import train
 
 SIZE = 96
 CLASSES = ("dress", "pants", "shoes")
-PHOTOGRAPHS = Path(
-    os.environ.get("DARKROOM_PHOTOS") or Path(__file__).resolve().parents[4] / "shared" / "photos"
-)
-
-
-@pytest.fixture(scope="module")
-def clothing() -> Path:
-    folder = PHOTOGRAPHS / "clothing"
-    if not folder.is_dir():
-        reason = f"no photographs in {folder}; DARKROOM_PHOTOS names the folder that has clothing/"
-        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
-    return folder
 
 
 def photographs(split: Path, count: int) -> tf.data.Dataset:
@@ -47,7 +31,8 @@ def photographs(split: Path, count: int) -> tf.data.Dataset:
 
 
 @pytest.mark.e2e
-def test_forty_photographs_a_class_are_enough_for_a_head(clothing):
+def test_forty_photographs_a_class_are_enough_for_a_head():
+    clothing = find_clothing()
     config = TrainerConfig(
         backbone="efficientnet_lite0",
         weights="imagenet",
