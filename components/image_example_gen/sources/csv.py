@@ -5,13 +5,15 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from darkroom.components.image_example_gen.errors import DataLocationError
-from darkroom.components.image_example_gen.sources.source import Row, Source, normalize_label
-
-if TYPE_CHECKING:
-    from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.sources.source import (
+    DataFields,
+    Row,
+    Source,
+    normalize_label,
+)
 
 _FIELD: Final = "data.csv_file"
 
@@ -77,7 +79,7 @@ class CsvSource(Source):
                     ) from None
 
 
-def _check_header(header: Sequence[str], config: "DataConfig") -> None:
+def _check_header(header: Sequence[str], config: DataFields) -> None:
     for name in config.columns:
         if header.count(name) != 1:
             fault = "has no" if name not in header else "has more than one"
@@ -88,7 +90,7 @@ def _check_header(header: Sequence[str], config: "DataConfig") -> None:
             )
 
 
-def _field_of(column: str, config: "DataConfig") -> str:
+def _field_of(column: str, config: DataFields) -> str:
     for field in ("image_column", "label_column", "group_column"):
         if getattr(config, field) == column:
             return f"data.{field}"
@@ -96,7 +98,7 @@ def _field_of(column: str, config: "DataConfig") -> str:
 
 
 def _read_row(
-    number: int, cells: list[str], width: int, column: dict[str, int], config: "DataConfig"
+    number: int, cells: list[str], width: int, column: dict[str, int], config: DataFields
 ) -> Row:
     problem = ""
     if len(cells) < width or any(cells[width:]):

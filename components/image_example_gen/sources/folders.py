@@ -1,12 +1,13 @@
 """Rows from folders: one folder per class, whose name is the label of all images in it."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from darkroom.components.image_example_gen.sources.source import Row, Source, normalize_label
-
-if TYPE_CHECKING:
-    from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.sources.source import (
+    DataFields,
+    Row,
+    Source,
+    normalize_label,
+)
 
 
 class FolderSource(Source):
@@ -16,7 +17,7 @@ class FolderSource(Source):
     class_remedy = "make one folder of images per class, at least two"
 
     @classmethod
-    def find_conflict(cls, config: "DataConfig") -> str:
+    def find_conflict(cls, config: DataFields) -> str:
         """See `Source`."""
         if not config.group_column and not config.metadata_columns:
             return ""

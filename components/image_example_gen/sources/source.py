@@ -5,12 +5,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from darkroom.components.image_example_gen.places.files import read_image
 
 if TYPE_CHECKING:
-    from darkroom.components.image_example_gen.config import DataConfig
     from darkroom.components.image_example_gen.places import Place
 
 
@@ -35,6 +34,21 @@ class Row:
     problem: str = ""
 
 
+class DataFields(Protocol):
+    """What sources read of the recipe's `data` section, `DataConfig`."""
+
+    path: Path | str
+    csv_file: str
+    image_column: str
+    label_column: str
+    group_column: str | None
+    metadata_columns: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are read, each once."""
+
+
 class Source(ABC):
     """The rows of a data set, as one format writes them.
 
@@ -50,12 +64,12 @@ class Source(ABC):
     image_field: ClassVar[str]
     class_remedy: ClassVar[str]
 
-    def __init__(self, config: "DataConfig", place: "Place") -> None:
+    def __init__(self, config: "DataFields", place: "Place") -> None:
         self._config = config
         self._place = place
 
     @classmethod
-    def find_conflict(cls, config: "DataConfig") -> str:
+    def find_conflict(cls, config: "DataFields") -> str:
         """What the recipe says and this format does not have, with a remedy; or empty."""
         return ""
 
