@@ -78,10 +78,10 @@ def _plan_nodes(pipeline: Any, uncached: frozenset[str]) -> list[PlannedNode]:
     for node in (each.pipeline_node for each in pipeline.nodes):
         name = node.node_info.id
         awaited = [upstream for upstream in node.upstream_nodes if upstream in runs]
-        if awaited:
-            reason = f"after {awaited[0]}"
-        elif name in uncached:
+        if name in uncached:
             reason = "it always does"
+        elif awaited:
+            reason = f"after {awaited[0]}"
         else:
             reason = _look(pipeline, node)
         if reason:

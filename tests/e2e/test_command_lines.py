@@ -113,7 +113,7 @@ def test_the_terminal_shows_each_node_the_verdict_and_the_places(project, worksp
 
 
 def test_an_edited_trainer_runs_again_and_transform_does_not(project, workspace):
-    with (project / "trainer" / "model.py").open("a") as source:
+    with (project / "trainer" / "input.py").open("a") as source:
         source.write("\n# An edit.\n")
     code, output = run(project, workspace)
     assert code in (0, 3), output
