@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from darkroom.commands import (
     check,
+    compare,
     init,
     predict,
     promote,
@@ -57,6 +58,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "run": run,
     "runs": runs,
     "show": show,
+    "compare": compare,
     "serve": serve,
     "predict": predict,
     "versions": versions,

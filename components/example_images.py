@@ -36,9 +36,13 @@ def read_images(examples: list[Artifact], split: str, limit: int) -> list[Exampl
 
 def iterate_images(examples: list[Artifact], split: str) -> Iterator[ExampleImage]:
     """The images of a split one by one, as `read_images` orders them."""
+    return iterate_folder(Path(artifact_utils.get_split_uri(examples, split)))
+
+
+def iterate_folder(folder: Path) -> Iterator[ExampleImage]:
+    """The images of the folder of a split."""
     import tensorflow as tf  # Not needed to wire the graph, and slow to import.
 
-    folder = Path(artifact_utils.get_split_uri(examples, split))
     files = [str(path) for path in sorted(folder.glob("*.gz"))]
     for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
         named = tf.train.Example.FromString(record).features.feature

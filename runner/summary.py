@@ -10,6 +10,7 @@ Schema:
     metrics, baseline_metrics: `{metric: float}` on the whole eval split, or null.
     notes: sentences about the training: a phase that stopped early, a model that learned nothing.
     pushed_version: int, or null; pushed_path: str, or null.
+    artifacts: `{node: {key: [path]}}`, what each node made or took from the cache.
     report: path of the HTML page, or null.
 """
 
@@ -75,6 +76,10 @@ def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[st
         ],
         "pushed_version": push.version or None if push else None,
         "pushed_path": push.destination or None if push else None,
+        "artifacts": {
+            result.name: {key: [each.uri for each in made] for key, made in result.outputs.items()}
+            for result in results
+        },
     }
 
 

@@ -22,18 +22,20 @@ def render(data: ReportData) -> str:
     evaluation = data.evaluation
     confusion = evaluation.confusion if evaluation else None
     metrics = _metric_names(evaluation) if evaluation else []
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            data=data,
-            tables=_tables(evaluation, metrics) if evaluation else (),
-            metrics=metrics,
-            charts=draw_charts(data.history) if data.history else (),
-            confusion=view_confusion(confusion) if confusion else None,
-            headline=wording.HEADLINES[data.verdict.state],
-        )
+    return render_page(
+        "page.html.j2",
+        data=data,
+        tables=_tables(evaluation, metrics) if evaluation else (),
+        metrics=metrics,
+        charts=draw_charts(data.history) if data.history else (),
+        confusion=view_confusion(confusion) if confusion else None,
+        headline=wording.HEADLINES[data.verdict.state],
     )
+
+
+def render_page(template: str, **values: Any) -> str:
+    """A page of this folder, as HTML text."""
+    return _environment().get_template(template).render(**values)
 
 
 @cache

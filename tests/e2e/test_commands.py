@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,22 @@ def test_a_dry_run_says_what_would_run_and_why_and_writes_nothing(workspace, cap
     assert planned["Trainer"] == "runs: changed: custom_config"
     assert planned["ServingCheck"] == "runs: after Trainer"
     assert sorted((path, path.stat().st_mtime_ns) for path in home.rglob("*")) == before
+
+
+def test_two_runs_are_laid_side_by_side(workspace, capsys):
+    second, first = (run.name for run in list_runs(workspace.runs / "small")[:2])
+    assert main(["compare", first, second, "--runs", str(workspace.runs), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["recipe"] == {"trainer.seed": [5, 1]}
+    assert found["metrics"][0].keys() == found["metrics"][1].keys()
+    low, high = found["accuracy_intervals"][0]
+    assert low < found["metrics"][0]["accuracy"] <= high
+    answers = found["answers"]
+    right = [round(each["accuracy"] * answers["images"]) for each in found["metrics"]]
+    assert right[0] - right[1] == answers["first_only"] - answers["second_only"]
+    assert Path(found["page"]).read_text().startswith("<!doctype html>")
+    assert main(["compare", first, second, "--runs", str(workspace.runs)]) == 0
+    assert "recipe    trainer.seed: 5 → 1" in capsys.readouterr().out
 
 
 def test_without_a_server_one_is_started_for_the_question(workspace):
