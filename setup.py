@@ -11,6 +11,7 @@ ROOMS = (
     "recipe",
     "records",
     "runner",
+    "samples",
     "serving",
     "storage",
     "trainer",

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from darkroom.commands.options import add_json
+from darkroom.commands.options import add_json, add_recipe
 from darkroom.commands.tables import print_table
 
 HELP = "look at every image as a run would: classes, splits, what is rejected, what is odd"
@@ -16,7 +16,7 @@ _SHOWN: Final = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("config", metavar="RECIPE", help="a YAML file")
+    add_recipe(parser)
     add_json(parser)
 
 

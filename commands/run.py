@@ -2,6 +2,7 @@
 
 import argparse
 
+from darkroom.commands.options import add_recipe
 from darkroom.runner.options import add_run_arguments
 
 HELP = "run a recipe: ingest, check, train, evaluate, push"
@@ -9,7 +10,7 @@ HELP = "run a recipe: ingest, check, train, evaluate, push"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parser.add_argument("config", metavar="RECIPE", help="a YAML file")
+    add_recipe(parser)
     add_run_arguments(parser)
 
 

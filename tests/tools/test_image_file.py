@@ -114,7 +114,7 @@ def test_modules_and_files_that_it_names_exist():
     for module in modules:
         assert importlib.util.find_spec(module), module
     assert '"pipeline.py"' in text
-    for name in ("pipeline.py", "configs", "samples", "requirements-bootstrap.txt"):
+    for name in ("pipeline.py", "requirements-bootstrap.txt"):
         assert name in text and (ROOT / name).exists()
 
 

@@ -10,11 +10,13 @@ import darkroom
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = (
+    "commands",
     "components",
     "kubeflow",
     "recipe",
     "records",
     "runner",
+    "samples",
     "serving",
     "storage",
     "trainer",
