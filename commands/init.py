@@ -107,6 +107,7 @@ def _write(name: str, layout: "DataLayout", counts: Mapping[str, int], size: int
 # {total} images, {len(counts)} classes. Every field, with what it means: darkroom recipe
 #
 #   darkroom run {name}.yaml
+version: 1
 name: {name}
 data:
   path: {quote(str(layout.path), ensure_ascii=False)}

@@ -3,12 +3,14 @@
 Relative paths in a recipe are relative to the folder in which the command runs.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from darkroom.components.evaluator.config import EvaluationConfig
 from darkroom.components.image_example_gen.config import DataConfig
@@ -18,16 +20,29 @@ from darkroom.recipe.errors import ConfigError
 from darkroom.recipe.kubeflow import KubeflowConfig
 from darkroom.recipe.overrides import override, read_assignments
 from darkroom.recipe.suggestion import did_you_mean
-from darkroom.recipe.yaml_file import read_yaml
+from darkroom.recipe.yaml_file import find_lines, read_yaml
 from darkroom.trainer.config import TrainerConfig
 from darkroom.transform import features
 from darkroom.transform.config import TransformConfig
+
+NO_LINES: Final[Mapping[str, int]] = MappingProxyType({})
+VERSION: Final = 1
+"""Of the form that recipes have."""
+PATHS: Final = (
+    "data.path",
+    "validation.schema_path",
+    "trainer.weights",
+    "push.destination",
+    "runs_folder",
+)
+"""Fields of places, in which `~` stands for the user's folder."""
 
 
 class Recipe(BaseModel):
     """Everything a run depends on.
 
     Args:
+        version: Of the form that recipes have.
         name: Name of the pipeline.
         data: Where images and labels are, and how they are split.
         validation: Schema and fatal anomalies.
@@ -44,6 +59,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    version: int = VERSION
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
     data: DataConfig
     validation: ValidationConfig = ValidationConfig()
@@ -54,6 +70,16 @@ class Recipe(BaseModel):
     runs_folder: Path = Path("runs")
     beam_pipeline_args: tuple[str, ...] = ()
     kubeflow: KubeflowConfig = KubeflowConfig()
+
+    @field_validator("version")
+    @classmethod
+    def _is_known(cls, version: int) -> int:
+        if version != VERSION:
+            raise ValueError(
+                f"{version} is not {VERSION}, the form of recipes that this Darkroom reads; "
+                "docs/upgrading.md says what has changed"
+            )
+        return version
 
     @model_validator(mode="after")
     def _slices_exist(self) -> "Recipe":
@@ -82,7 +108,8 @@ def load_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
             cannot be.
     """
     try:
-        content = read_yaml(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = read_yaml(text)
     except OSError as error:
         raise ConfigError(
             f"--config: cannot read {str(path)!r} ({error.strerror}); give a recipe, "
@@ -95,9 +122,22 @@ def load_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
             f"--config: {str(path)!r} should hold sections such as data and trainer, "
             f"it holds {type(content).__name__}"
         )
-    if assignments:
-        override(content, read_assignments(assignments), _list_texts(Recipe))
-    return parse_recipe(content)
+    values = read_assignments(assignments)
+    override(content, values, _list_texts(Recipe))
+    _expand_users(content)
+    lines = {field: line for field, line in find_lines(text).items() if field not in values}
+    return parse_recipe(content, lines)
+
+
+def _expand_users(content: dict[str, Any]) -> None:
+    """Puts the user's folder in the place of a `~` that a path begins with."""
+    for name in PATHS:
+        *sections, key = name.split(".")
+        place: Any = content
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if isinstance(place, dict) and isinstance(place.get(key), str):
+            place[key] = os.path.expanduser(place[key])  # noqa: PTH111 A URI is no path.
 
 
 def _list_texts(section: type[BaseModel], within: str = "") -> list[str]:
@@ -111,8 +151,12 @@ def _list_texts(section: type[BaseModel], within: str = "") -> list[str]:
     return found
 
 
-def parse_recipe(content: dict[str, Any]) -> Recipe:
+def parse_recipe(content: dict[str, Any], lines: Mapping[str, int] = NO_LINES) -> Recipe:
     """Validates what a recipe file holds.
+
+    Args:
+        content: It.
+        lines: The line that each field stands in, for messages.
 
     Raises:
         ConfigError: It says something that cannot be.
@@ -120,23 +164,35 @@ def parse_recipe(content: dict[str, Any]) -> Recipe:
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        raise ConfigError("\n".join(_describe(error))) from error
+        raise ConfigError("\n".join(_describe(error, lines))) from error
 
 
-def _describe(error: ValidationError) -> Iterator[str]:
+def _describe(error: ValidationError, lines: Mapping[str, int]) -> Iterator[str]:
     for fault in error.errors():
-        below = fault.get("ctx", {}).get("below", ())
-        field = ".".join(str(part) for part in (*fault["loc"], *below))
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            yield f"{field}: unknown key; {_known_keys(fault['loc'])}"
-        elif fault["type"] == "missing":
-            yield f"{field}: is missing; add it to the recipe"
-        elif fault["type"] == "value_error":
-            yield f"{field}: {message}" if field else message
-        else:
-            received = repr(fault["input"])[:80]
-            yield f"{field}: {received} does not do: {message[:1].lower()}{message[1:]}"
+        yield _describe_fault(fault) + _say_line(fault["loc"], lines)
+
+
+def _say_line(location: tuple[int | str, ...], lines: Mapping[str, int]) -> str:
+    """Where the field stands, or the section that lacks it; empty where it is not in the file."""
+    for end in range(len(location), 0, -1):
+        line = lines.get(".".join(map(str, location[:end])))
+        if line:
+            return f" (line {line})"
+    return ""
+
+
+def _describe_fault(fault: Any) -> str:
+    below = fault.get("ctx", {}).get("below", ())
+    field = ".".join(str(part) for part in (*fault["loc"], *below))
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "extra_forbidden":
+        return f"{field}: unknown key; {_known_keys(fault['loc'])}"
+    if fault["type"] == "missing":
+        return f"{field}: is missing; add it to the recipe"
+    if fault["type"] == "value_error":
+        return f"{field}: {message}" if field else message
+    received = repr(fault["input"])[:80]
+    return f"{field}: {received} does not do: {message[:1].lower()}{message[1:]}"
 
 
 def _known_keys(location: tuple[int | str, ...]) -> str:

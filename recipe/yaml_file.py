@@ -30,6 +30,12 @@ def read_yaml(text: str, within: Sequence[str] = ()) -> Any:
     return yaml.safe_load(text)
 
 
+def find_lines(text: str) -> dict[str, int]:
+    """The line that each key stands in, by its name with those of its sections."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    return {".".join(name): lines[0] for name, lines in _lines_by_key(root, ())}
+
+
 def _say_repeated(name: Sequence[str], lines: Sequence[int]) -> str:
     times = "twice" if len(lines) == 2 else f"{len(lines)} times"
     first, *others = [str(line) for line in dict.fromkeys(lines)]

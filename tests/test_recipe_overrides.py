@@ -43,3 +43,36 @@ def test_what_does_not_do_is_refused(recipe, assignment, said):
     with pytest.raises(ConfigError) as refused:
         load_recipe(recipe, [assignment])
     assert str(refused.value).startswith(said)
+
+
+def test_a_refusal_says_its_line_in_the_file(recipe):
+    text = recipe.read_text()
+    number = text.splitlines().index("trainer:") + 2
+    recipe.with_name("odd.yaml").write_text(text.replace("trainer:\n", "trainer:\n  sed: 1\n"))
+    with pytest.raises(ConfigError) as refused:
+        load_recipe(recipe.with_name("odd.yaml"))
+    assert str(refused.value) == f"trainer.sed: unknown key; did you mean 'seed'? (line {number})"
+
+
+def test_a_section_that_lacks_a_field_is_the_line(recipe):
+    recipe.with_name("odd.yaml").write_text(
+        "name: a\n\ndata: {}\nevaluation: {}\npush: {destination: m}\n"
+    )
+    with pytest.raises(ConfigError) as refused:
+        load_recipe(recipe.with_name("odd.yaml"), ["trainer.seed=-1"])
+    lines = str(refused.value).splitlines()
+    assert "data.path: is missing; add it to the recipe (line 3)" in lines
+    assert [line for line in lines if line.startswith("trainer.seed: ") and "line" not in line]
+
+
+def test_the_users_folder_is_found_in_paths(recipe, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    changed = load_recipe(recipe, ["data.path=~/photos", "push.destination=~/m", "runs_folder=~/r"])
+    assert str(changed.data.path) == "/home/me/photos"
+    assert (changed.push.destination, str(changed.runs_folder)) == ("/home/me/m", "/home/me/r")
+    assert str(load_recipe(recipe, ["data.path=s3://a/~b"]).data.path) == "s3://a/~b"
+
+
+def test_another_form_of_recipes_is_refused(recipe):
+    with pytest.raises(ConfigError, match=r"^version: 2 is not 1, the form of recipes that"):
+        load_recipe(recipe, ["version=2"])

@@ -59,7 +59,7 @@ CHANGES = {
 """Field to another value than the recipe's."""
 ELSEWHERE = {"data.format", "trainer.backbone", "trainer.alpha"}
 """Fields that cannot change alone, each within a section that others are in."""
-NO_NODES = ("name", "runs_folder", "beam_pipeline_args", "kubeflow")
+NO_NODES = ("version", "name", "runs_folder", "beam_pipeline_args", "kubeflow")
 GIVEN = {
     "data": {"group_column": "source"},
     "evaluation": {"thresholds": {"accuracy": {"min": 0.5, "max": 1.0, "min_improvement": 0.0}}},
