@@ -39,6 +39,7 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
         run_id: Name of the run in ML Metadata.
         uncached: Ids of the nodes that must never come from the cache.
         on_end: Called with a node's result.
+        on_start: Called with a node's id before it is looked at.
         explain: Words for the user about what a node raised; empty: the error's own.
     """
 
@@ -48,11 +49,13 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
         uncached: Collection[str],
         on_end: Callable[[NodeResult], None],
         explain: Explain = lambda error: "",
+        on_start: Callable[[str], None] = lambda name: None,
     ):
         super().__init__()
         self._run_id = run_id
         self._uncached = frozenset(uncached)
         self._on_end = on_end
+        self._on_start = on_start
         self._explain = explain
         self.ran = False
         """Whether the pipeline was run: the `tfx pipeline` commands only look at it."""
@@ -78,6 +81,7 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
         run_parameter = {constants.PIPELINE_RUN_ID_PARAMETER_NAME: self._run_id}
         runtime_parameter_utils.substitute_runtime_parameter(pipeline, run_parameter)
         for node in pipeline.nodes:
+            self._on_start(node.pipeline_node.node_info.id)
             result = self._run_node(pipeline, node.pipeline_node)
             self._on_end(result)
             if is_interrupted() or result.state == "interrupted":

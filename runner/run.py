@@ -106,6 +106,8 @@ def _run_nodes(run: LocalRun, place: RunPlace, session: RunSession) -> bool:
     with importing():
         pipeline = run.build(place)
     session.expect([node.id for node in pipeline.components])
-    runner = ProgressRunner(place.run_id, run.uncached, session.node_ended, run.explain)
+    runner = ProgressRunner(
+        place.run_id, run.uncached, session.node_ended, run.explain, session.node_started
+    )
     runner.run(pipeline)
     return runner.ran

@@ -158,10 +158,15 @@ class RunSession:
     def started(self, rows: int, classes: int) -> None:
         """Says what is about to run; the first node needs TensorFlow, which takes a while."""
         self._terminal.say(f"run {self._place.run_id}: {rows} rows, {classes} classes")
+        self._terminal.working("loading TensorFlow and TFX")
 
     def expect(self, nodes: Sequence[str]) -> None:
         """Names the nodes of the DAG."""
         self._expected = list(nodes)
+
+    def node_started(self, name: str) -> None:
+        """Shows which node runs."""
+        self._terminal.working(name)
 
     def node_ended(self, result: NodeResult) -> None:
         """Records and shows a node's result."""

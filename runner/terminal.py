@@ -6,6 +6,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from darkroom.records.evaluation import EXAMPLE_COUNT
@@ -30,6 +31,8 @@ _NAME_WIDTH = 18
 class Terminal:
     """Prints progress line by line; where the stream is no terminal, without colours.
 
+    On a terminal the last line says what is being done, and for how long already.
+
     Args:
         stream: Where to print.
         verbose: Whether a failed node's trace is printed too.
@@ -38,10 +41,28 @@ class Terminal:
     def __init__(self, stream: TextIO, verbose: bool = False):
         self._verbose = verbose
         self._console = Console(file=stream, highlight=False, soft_wrap=True)
+        self._running: Progress | None = None
 
     def say(self, line: str) -> None:
         """Prints one line as it is."""
         self._console.print(escape(line))
+
+    def working(self, what: str) -> None:
+        """Shows what is being done until `idle`; nothing where the stream is no terminal."""
+        self.idle()
+        if self._console.is_terminal:
+            columns = TextColumn(f"{escape(what):<{_NAME_WIDTH}}"), TimeElapsedColumn()
+            self._running = Progress(
+                *columns, SpinnerColumn(), console=self._console, transient=True
+            )
+            self._running.add_task(what)
+            self._running.start()
+
+    def idle(self) -> None:
+        """Takes that line away."""
+        if self._running:
+            self._running.stop()
+            self._running = None
 
     def node_ended(self, result: NodeResult) -> None:
         """Prints a node's name, seconds and whether it came from the cache."""
@@ -51,10 +72,12 @@ class Terminal:
 
     def node(self, name: str, seconds: float, state: NodeState) -> None:
         """Prints one node's line."""
+        self.idle()
         self._console.print(f"{name:<{_NAME_WIDTH}}{seconds:7.1f} s  {_MARKS[state]}".rstrip())
 
     def summary(self, summary: Mapping[str, Any], places: Mapping[str, str]) -> None:
         """Prints the end: examples, metrics against baseline, notes, verdict, places."""
+        self.idle()
         examples = summary["examples"]
         if examples["train"] is not None:
             self._console.print(

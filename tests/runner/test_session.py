@@ -51,6 +51,9 @@ def node_results(folder, state="pushed"):
 
 def test_a_summary_of_a_whole_run(tmp_path):
     summary = summarize(node_results(tmp_path), NODES)
+    artifacts = summary.pop("artifacts")
+    assert artifacts["Evaluator"] == {"evaluation_result": [str(tmp_path / "evaluation")]}
+    assert set(artifacts) == set(NODES)
     assert summary == {
         "status": "pushed",
         "error": "",
