@@ -10,7 +10,10 @@ from darkroom.commands.options import add_pipeline
 if TYPE_CHECKING:
     from darkroom.storage.versions.served import Version
 
-HELP = "remove old runs with their artifacts, and old versions; never what is served or pinned"
+HELP = (
+    "remove old runs with their artifacts, and old versions; never what is served, nor a run whose "
+    "folder holds a file `pinned`"
+)
 _DAY = 24 * 3600
 
 

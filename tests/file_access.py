@@ -30,7 +30,7 @@ def _listen() -> None:
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    for folder, counts in _watching if event in _EVENTS else ():
+    for folder, counts in _watching if _EVENTS and event in _EVENTS else ():
         if isinstance(arguments[0], str | Path):
             path = Path(arguments[0])
             if path.is_relative_to(folder):

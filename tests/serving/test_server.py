@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from darkroom.serving.client import DeadlineError, GrpcClient, RestClient, RetryPolicy
 from darkroom.serving.model_server import ModelServer, NotAvailableError, ServerConfig, StartError
 
-STEPS = {"steps": np.array([20_000])}
+STEPS = {"steps": np.array([100_000])}
 """Some seconds of work for the signature `spin`."""
-SLOW = {"signature_name": "spin", "inputs": {"steps": [20_000]}}
+SLOW = {"signature_name": "spin", "inputs": {"steps": [100_000]}}
 
 
 def create(base_path, **options):
