@@ -27,7 +27,7 @@ ROOMS = (
 def test_the_package_is_this_checkout_from_any_folder(tmp_path):
     command = [sys.executable, "-c", "import darkroom; print(darkroom.__file__)"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert Path(found.stdout.strip()) == ROOT / "__init__.py"
+    assert Path(found.stdout.strip()).resolve() == ROOT / "__init__.py"
 
 
 def test_the_package_is_imported_without_tfx():
