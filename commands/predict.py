@@ -73,7 +73,7 @@ def _client(rest: str | None, pipeline: "PushedPipeline") -> "Iterator[RestClien
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "serve.log"
         with (
-            serve_model(Path(pipeline.destination), pipeline.model_name, log) as server,
+            serve_model(pipeline.destination, pipeline.model_name, log) as server,
             RestClient(server.rest, pipeline.model_name) as client,
         ):
             yield client

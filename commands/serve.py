@@ -21,8 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Says in one line where the server answers, and waits."""
-    from pathlib import Path
-
     from darkroom.commands.pipelines import open_pipeline
     from darkroom.commands.served_model import serve_model
     from darkroom.runner.interruption import interruptible
@@ -35,9 +33,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"loading version {served.number} of {pipeline.destination} …", flush=True)
     with (
         interruptible(),
-        serve_model(
-            Path(pipeline.destination), pipeline.model_name, log, options.host, ports
-        ) as server,
+        serve_model(pipeline.destination, pipeline.model_name, log, options.host, ports) as server,
     ):
         print(
             f"{pipeline.model_name} is served at {server.rest}/v1/models/{pipeline.model_name} "

@@ -4,6 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from darkroom.runner.session import RunError
+from darkroom.storage.object_store import is_uri
 
 _START_SECONDS: Final = 120.0
 _STOP_SECONDS: Final = 30.0
@@ -33,7 +35,7 @@ class ServedModel:
 
 @contextlib.contextmanager
 def serve_model(
-    base_path: Path,
+    destination: str,
     model_name: str,
     log: Path,
     host: str = "127.0.0.1",
@@ -42,20 +44,25 @@ def serve_model(
     """Runs the model server until the block ends; a version is loaded when it begins.
 
     Args:
-        base_path: The serving folder.
+        destination: The serving folder, a recipe's `push.destination`.
         model_name: Name to serve it under.
         log: File for what the server says.
         host: Address to listen on.
         ports: Of REST and gRPC; 0: a free one.
 
     Raises:
-        RunError: The server did not start, or loaded no version in time.
+        RunError: It is in an object store, the server did not start, or no version was loaded.
     """
-    port_file = log.with_name(f".{log.name}.ports")
-    port_file.unlink(missing_ok=True)
+    if is_uri(destination):
+        raise RunError(
+            f"{destination} is in an object store; the embedded model server reads folders; "
+            "serve it with TensorFlow Serving, as docs/deploy.md says"
+        )
+    scratch = tempfile.TemporaryDirectory()
+    port_file = Path(scratch.name) / "ports.json"
     command = [sys.executable, "-m", "darkroom.serving.model_server", f"--host={host}"]
     command += [f"--rest_api_port={ports[0]}", f"--port={ports[1]}", f"--port_file={port_file}"]
-    command += [f"--model_name={model_name}", f"--model_base_path={base_path.absolute()}"]
+    command += [f"--model_name={model_name}", f"--model_base_path={Path(destination).absolute()}"]
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     try:
@@ -64,8 +71,8 @@ def serve_model(
         _wait_for_version(server, model_name, log)
         yield server
     finally:
-        port_file.unlink(missing_ok=True)
         _stop(process)
+        scratch.cleanup()
 
 
 def _wait_for_ports(

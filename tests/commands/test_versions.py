@@ -5,6 +5,8 @@ import json
 import pytest
 
 from darkroom.commands.main import main
+from darkroom.commands.served_model import serve_model
+from darkroom.runner.session import RunError
 from darkroom.storage.versions.lifecycle import find_served, list_versions
 from darkroom.storage.versions.place import open_place
 from darkroom.tests.commands.test_runs import write_run
@@ -60,3 +62,12 @@ def test_what_is_not_there_is_refused(models, capsys, arguments, said):
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
     assert states(models) == before
+
+
+def test_a_bucket_is_not_served_from_here(tmp_path):
+    with (
+        pytest.raises(RunError, match=r"^s3://b/m is in an object store; .* TensorFlow Serving"),
+        serve_model("s3://b/m", "m", tmp_path / "serve.log"),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """What an op is: a random variation that is drawn apart from applying it."""
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Union
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ class Op:
         return tf.random.stateless_uniform([count], seeds[0], -self.limit, self.limit)
 
 
-class Movement(Op):
+class Movement(Op, ABC):
     """An op that moves pixels; all movements are made as one, which interpolates once."""
 
+    @abstractmethod
     def find_sources(
         self, drawn: "tf.Tensor", height: "tf.Tensor", width: "tf.Tensor"
     ) -> "tf.Tensor":
@@ -46,12 +48,12 @@ class Movement(Op):
         Returns:
             float32 [N, 3, 3], to be multiplied with (x, y, 1) in pixels from the image's centre.
         """
-        raise NotImplementedError
 
 
-class Change(Op):
+class Change(Op, ABC):
     """An op that computes new grey levels, new targets, or both."""
 
+    @abstractmethod
     def apply(
         self, images: "tf.Tensor", targets: "tf.Tensor", drawn: "tf.Tensor"
     ) -> tuple["tf.Tensor", "tf.Tensor"]:
@@ -62,7 +64,6 @@ class Change(Op):
             targets: float32 [N, classes], what the images are to be called.
             drawn: What `draw` returned for N images.
         """
-        raise NotImplementedError
 
 
 Entry = Union["tf.Tensor", float]
