@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -197,7 +198,8 @@ def test_models_without_logging_are_not_logged(prefix):
 
 
 def test_share_of_requests_is_the_sampling_rate(prefix, monkeypatch):
-    monkeypatch.setattr(request_log.random, "random", iter(np.arange(1000) / 1000).__next__)
+    draws = SimpleNamespace(random=iter(np.arange(1000) / 1000).__next__)
+    monkeypatch.setattr(request_log, "random", draws)
     log = create_log({"digits": create_config(prefix, 0.25)}.get)
     for number in range(1000):
         log.log_messages("digits", *create_predict(number), 100)
