@@ -11,8 +11,10 @@ BASE_IMAGE ?=
 ROOT ?= minio://mlpipeline/darkroom
 # Two workers, a file of tests to each at a time: most of a test's time is one core's.
 # Those of tests/containers need a container engine and the image: `make kubeflow-test`.
+# In the order of the folders: the long ones of tests/e2e are begun early, the short ones fill up.
+# A worker that ended on a test that hangs is not replaced: xdist would begin the same test again.
 PYTEST := TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m pytest -n 2 --dist loadfile \
-	--ignore tests/containers
+	--no-loadscope-reorder --max-worker-restart 0 --ignore tests/containers
 COVERED := --cov --cov-report=term --cov-report=xml:.coverage/coverage.xml
 
 .DEFAULT_GOAL := help
@@ -65,7 +67,7 @@ format: setup ## Write the style that lint asks for
 	$(BIN)/ruff format .
 
 soak: setup ## Ten minutes of mixed load while models change
-	DARKROOM_SOAK_SECONDS=600 $(PYTEST) tests/serving/soak -n 0
+	DARKROOM_SOAK_SECONDS=600 $(PYTEST) tests/serving/soak -n 0 -o faulthandler_timeout=1800
 
 bench: bench-transfer bench-serving ## Run the benchmarks
 
