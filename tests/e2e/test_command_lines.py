@@ -137,7 +137,7 @@ def test_a_second_run_at_the_same_time_is_refused(project, workspace):
     assert sorted(path.name for path in (workspace.runs / "small").iterdir()) == before
 
 
-def test_tfx_creates_lists_and_runs_the_pipeline(workspace, tmp_path):
+def test_tfx_creates_and_runs_the_pipeline(workspace, tmp_path):
     recipe = workspace.write_recipe()
     environment = {**os.environ, "HOME": str(tmp_path), "DARKROOM_CONFIG": str(recipe)}
     environment.pop("LOCAL_HOME", None)
@@ -159,9 +159,6 @@ def test_tfx_creates_lists_and_runs_the_pipeline(workspace, tmp_path):
     assert created.returncode == 0, created.stdout + created.stderr
     assert 'Pipeline "small" created successfully.' in created.stdout
     assert sorted(path.name for path in (workspace.runs / "small").iterdir()) == runs
-    listed = call("pipeline", "list")
-    assert listed.returncode == 0
-    assert "small" in listed.stdout
     started = time.time()
     ran = call("run", "create", "--pipeline-name=small")
     assert ran.returncode == 0, ran.stdout + ran.stderr
