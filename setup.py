@@ -4,19 +4,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 NAME = "darkroom"
-ROOMS = (
-    "commands",
-    "components",
-    "kubeflow",
-    "recipe",
-    "records",
-    "runner",
-    "samples",
-    "serving",
-    "storage",
-    "trainer",
-    "transform",
-)
+NOT_INSTALLED = ("benchmarks", "tests", "tools")
 
 
 class BuildPackage(build_py):
@@ -31,5 +19,8 @@ class BuildPackage(build_py):
 setup(
     cmdclass={"build_py": BuildPackage},
     package_dir={NAME: "."},
-    packages=[NAME, *(f"{NAME}.{p}" for r in ROOMS for p in find_packages(include=[r, f"{r}.*"]))],
+    packages=[
+        NAME,
+        *(f"{NAME}.{p}" for p in find_packages(exclude=[f"{n}*" for n in NOT_INSTALLED])),
+    ],
 )

@@ -4,25 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from darkroom.components.nodes import NODES
+from darkroom.tests.rooms import ROOMS, ROOT
 from darkroom.tests.workspace import Workspace
 
-ROOT = Path(__file__).resolve().parents[1]
-ROOMS = (
-    "components",
-    "kubeflow",
-    "recipe",
-    "records",
-    "runner",
-    "serving",
-    "storage",
-    "trainer",
-    "transform",
-)
 INGEST = "components/image_example_gen"
 LETTERS = "trainer/weights/letters_mobilenet_v2_035_64.weights.h5"
 STORE = "storage/object_store/store.py"

@@ -7,21 +7,7 @@ from pathlib import Path
 import pytest
 
 import darkroom
-
-ROOT = Path(__file__).resolve().parents[2]
-ROOMS = (
-    "commands",
-    "components",
-    "kubeflow",
-    "recipe",
-    "records",
-    "runner",
-    "samples",
-    "serving",
-    "storage",
-    "trainer",
-    "transform",
-)
+from darkroom.tests.rooms import ROOMS, ROOT
 
 
 def test_the_package_is_this_checkout_from_any_folder(tmp_path):

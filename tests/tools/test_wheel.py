@@ -9,20 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-ROOMS = (
-    "commands",
-    "components",
-    "kubeflow",
-    "recipe",
-    "records",
-    "runner",
-    "samples",
-    "serving",
-    "storage",
-    "trainer",
-    "transform",
-)
+from darkroom.tests.rooms import NOT_INSTALLED, ROOMS, ROOT
+
 MODULES = ("__init__.py", "__main__.py", "py.typed", "pipeline.py")
 DATA_SUFFIXES = (".binpb", ".j2", ".h5", ".npz", ".json")
 
@@ -76,7 +64,7 @@ def test_the_wheel_holds_all_code_and_data(wheel):
     modules = {f"darkroom/{name}" for name in MODULES}
     assert wanted | modules <= packed
     assert {name.split("/")[0] for name in packed if ".dist-info/" not in name} == {"darkroom"}
-    outside = ("setup.py", "tests", "tools", "benchmarks")
+    outside = ("setup.py", *NOT_INSTALLED)
     assert not {name for name in packed if name.split("/")[1] in outside}
 
 
