@@ -39,9 +39,7 @@ def check_beam_arguments(arguments: Sequence[str], image: str, root: str) -> Non
     """Refuses arguments with which a run on the cluster would fail.
 
     Args:
-        arguments: `beam_pipeline_args` of the recipe.
         image: The container image of the steps; Beam's workers need the same.
-        root: The pipeline root.
 
     Raises:
         ConfigError: One line names the option and the remedy.

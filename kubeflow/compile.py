@@ -90,9 +90,6 @@ def compile_recipe(
         fingerprinted: Whether each run says what the data and the serving folder hold, so that
             the nodes that read them may come from the cache. Without it they never do.
 
-    Returns:
-        The pipeline.
-
     Raises:
         ConfigError: The recipe's `kubeflow` section does not fit the rest of it.
     """

@@ -46,7 +46,6 @@ def launch(step: StepInput, settings: Mapping[str, Any], arguments: Sequence[str
     """Lets a training job do the work of the step, and writes what it says about its outputs.
 
     Args:
-        step: What Kubeflow tells the step.
         settings: `workers`, `image`, and `step`, what each pod gets.
         arguments: The entrypoint's own arguments, for the workers.
 
@@ -54,7 +53,8 @@ def launch(step: StepInput, settings: Mapping[str, Any], arguments: Sequence[str
         TrainingJobError: The job cannot be run, or failed.
         WorkerError: The chief left no answer.
     """
-    from darkroom.kubeflow.training_job import build_training_job, run_training_job
+    from darkroom.kubeflow.training_job import run_training_job
+    from darkroom.kubeflow.training_manifest import build_training_job
 
     answer = answer_location(step)
     name = f"train-{hashlib.sha256(answer.encode()).hexdigest()[:24]}"
@@ -112,7 +112,6 @@ def run_as_worker(step: StepInput, work: Callable[[], None]) -> None:
 
     Args:
         step: What Kubeflow tells the step; its artifacts are given other local paths.
-        work: Runs the executor.
 
     Raises:
         ObjectStoreError: Inputs cannot be fetched, or outputs not be stored.

@@ -71,7 +71,6 @@ def run_step(options: argparse.Namespace, beam_arguments: list[str]) -> None:
 
     Raises:
         ExecutorInputError: Kubeflow's message does not fit the step.
-        Exception: Whatever the executor raises.
     """
     # Beam's workers outside of this container do not see its files; TFX then needs TensorFlow's
     # file functions, which know object stores.

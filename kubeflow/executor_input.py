@@ -37,9 +37,7 @@ class StepInput:
     """What a step works on.
 
     Attributes:
-        inputs: Input artifacts by name.
         outputs: Output artifacts by name, still empty.
-        properties: Execution properties.
         output_file: Where Kubeflow looks for the answer.
         uris: Of the output artifacts, as Kubeflow knows them, by name.
         input_uris: Of the input artifacts, likewise.

@@ -62,7 +62,6 @@ def run(recipe: Recipe, config_path: str, image: str, gpus: bool = False) -> int
         recipe: What to do; its paths are of this machine.
         config_path: Where it was read from; goes into the summary.
         image: Container image, which is here already.
-        gpus: Whether steps may use this machine's GPUs.
 
     Raises:
         ComponentError: The data cannot be used.
@@ -120,8 +119,7 @@ def check_engine(image: str) -> str:
     if "No such image" in listed.stderr:
         raise EngineError(f"--image: there is no {image!r} here; build it with `make image`")
     if listed.returncode:
-        reason = (listed.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise EngineError(f"docker: the engine cannot be used: {reason}")
+        raise EngineError(f"docker: the engine cannot be used: {_find_reason(listed.stderr)}")
     return socket.removeprefix("unix://")
 
 
@@ -196,9 +194,12 @@ def _ask_engine(*words: str) -> str:
     asked = subprocess.run(["docker", *words], capture_output=True, text=True)
     # A container that has ended in between is no reason to stop.
     if asked.returncode and "No such container" not in asked.stderr:
-        reason = (asked.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise EngineError(f"docker {words[0]}: the engine refuses: {reason}")
+        raise EngineError(f"docker {words[0]}: the engine refuses: {_find_reason(asked.stderr)}")
     return asked.stdout
+
+
+def _find_reason(said: str) -> str:
+    return (said.strip().splitlines() or ["no reason given"])[-1]
 
 
 def _drive(settings: Mapping[str, Any], socket: str) -> int:

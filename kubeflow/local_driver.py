@@ -49,8 +49,6 @@ class StepStream(io.TextIOBase):
     """Standard output of a run: tells the session what the steps do.
 
     Args:
-        place: Where logs go.
-        session: Is told of each step that ends.
         nodes: Task to node.
         components: Component specifications by node.
     """

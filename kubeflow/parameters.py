@@ -75,7 +75,6 @@ def override_recipe(recipe: Recipe, values: Mapping[str, Any]) -> Recipe:
     """Returns the recipe with other values in some fields.
 
     Args:
-        recipe: The recipe.
         values: Field, such as trainer.seed, to value; text is read as YAML unless the field
             holds text.
 

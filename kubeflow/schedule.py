@@ -121,9 +121,6 @@ def put_schedule(api: Api, job: Job, name: str, settings: Mapping[str, Any]) -> 
     """Creates a schedule, or puts it in the place of the one of that name.
 
     Args:
-        api: The server.
-        job: What each run is to do.
-        name: Name of the schedule.
         settings: When: fields of `V2beta1RecurringRun`.
 
     Returns:

@@ -15,12 +15,12 @@ import urllib3
 
 from darkroom.components.errors import ComponentError
 from darkroom.kubeflow.training_manifest import (
+    CONTAINER,
     CONTENT_ANNOTATION,
     GROUP,
-    KINDS,
+    KIND,
+    PLURAL,
     VERSION,
-    Launcher,
-    build_training_job,
 )
 from darkroom.kubeflow.training_status import (
     STUCK_REASONS,
@@ -31,8 +31,6 @@ from darkroom.kubeflow.training_status import (
     may_pass,
     read_conditions,
 )
-
-__all__ = ["Launcher", "TrainingJobError", "build_training_job", "run_training_job"]
 
 PROGRESS = logging.getLogger("darkroom.progress")
 WATCH_SECONDS = 30
@@ -135,10 +133,9 @@ class _Run:
         self._manifest = dict(manifest)
         self._deadline = deadline
         self._seconds = seconds
-        self._kind = KINDS[manifest["kind"]]
         self._name = manifest["metadata"]["name"]
         self._namespace = manifest["metadata"]["namespace"]
-        self.title = f"{self._kind.kind} {self._namespace}/{self._name}"
+        self.title = f"{KIND} {self._namespace}/{self._name}"
         # Events stay when the job is deleted.
         self._find_events = (
             f"kubectl get events -n {self._namespace} "
@@ -146,7 +143,7 @@ class _Run:
         )
         self._jobs = kubernetes.client.CustomObjectsApi(api)
         self._core = kubernetes.client.CoreV1Api(api)
-        self._place = (GROUP, VERSION, self._namespace, self._kind.plural)
+        self._place = (GROUP, VERSION, self._namespace, PLURAL)
         self._said: dict[str, str] = {}
         self._stuck_since: dict[str, float] = {}
         self._waiting = ""
@@ -295,7 +292,7 @@ class _Run:
             log = self._core.read_namespaced_pod_log(
                 name,
                 self._namespace,
-                container=self._kind.container,
+                container=CONTAINER,
                 tail_lines=_LOG_LINES,
                 _request_timeout=_CALL_SECONDS,
             )
@@ -345,14 +342,14 @@ class _Run:
             return (
                 f"{self.title}: {account.group(1) if account else 'this pod'} lacks a right "
                 f"({message}); it needs get, list, watch, create, delete on "
-                f"{self._kind.plural}.{GROUP}, get, list, watch on pods and get on pods/log: "
+                f"{PLURAL}.{GROUP}, get, list, watch on pods and get on pods/log: "
                 f"apply {_RBAC}"
             )
         if error.status == 401:
             return f"{self.title}: the cluster does not know this pod's service account ({message})"
         if error.status == 404:
             return (
-                f"{self.title}: the cluster knows no {self._kind.plural}.{GROUP} ({message}); "
+                f"{self.title}: the cluster knows no {PLURAL}.{GROUP} ({message}); "
                 "install Kubeflow's training operator 1.5 or newer, or set kubeflow.workers to 1"
             )
         return f"{self.title}: the cluster refused it with {error.status} ({message})"

@@ -1,55 +1,26 @@
 """Manifests of Kubeflow training jobs, as plain data.
 
 The training operator's TFJob (`kubeflow.org/v1`) gives each worker TF_CONFIG, which TensorFlow
-reads. The newer TrainJob (`trainer.kubeflow.org`) has no runtime for TensorFlow. Another kind of
-job, such as PyTorchJob, is one more `JobKind`.
+reads. The newer TrainJob (`trainer.kubeflow.org`) has no runtime for TensorFlow.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 GROUP: Final = "kubeflow.org"
 VERSION: Final = "v1"
+KIND: Final = "TFJob"
+PLURAL: Final = "tfjobs"
+"""Its name in URLs and in RBAC rules."""
+CONTAINER: Final = "tensorflow"
+"""What the operator wants the training container to be called."""
 CONTENT_ANNOTATION: Final = "darkroom/content"
 """Digest of the job's specification: a job found under the same name is awaited if it is equal."""
 _PORT: Final = 2222
 _SHARED_MEMORY: Final[dict[str, Any]] = {"name": "shared-memory", "emptyDir": {"medium": "Memory"}}
 """NCCL exchanges data of one pod's GPUs in it; a container has 64 MB without."""
-
-
-@dataclass(frozen=True)
-class JobKind:
-    """What differs between the training operator's kinds of job.
-
-    Args:
-        kind: The resource's kind.
-        plural: Its name in URLs and in RBAC rules.
-        replicas_field: The field of its specification that holds the replicas.
-        container: What the operator wants the training container to be called.
-        port_name: What it wants the port of the workers to be called.
-        leader: Name of the one replica that leads, where it is a role of its own; empty where the
-            first worker leads.
-    """
-
-    kind: str
-    plural: str
-    replicas_field: str
-    container: str
-    port_name: str
-    leader: str = ""
-
-    def count_replicas(self, workers: int) -> dict[str, int]:
-        """Replicas of each role for so many workers, the leader included."""
-        if not self.leader:
-            return {"Worker": workers}
-        return {self.leader: 1, "Worker": workers - 1}
-
-
-TENSORFLOW: Final = JobKind("TFJob", "tfjobs", "tfReplicaSpecs", "tensorflow", "tfjob-port")
-KINDS: Final = {job.kind: job for job in (TENSORFLOW,)}
 
 
 class Launcher(NamedTuple):
@@ -75,7 +46,6 @@ def build_training_job(
     command: Sequence[str],
     workers: int,
     step: Mapping[str, Any],
-    kind: JobKind = TENSORFLOW,
 ) -> dict[str, Any]:
     """The manifest of a job whose pods all run `command`; worker 0 is the chief.
 
@@ -84,34 +54,26 @@ def build_training_job(
 
     Args:
         name: Name of the job, at most 50 characters of a DNS label: pods are `<name>-worker-0` …
-        launcher: The pod that launches it.
-        image: Container image of every worker.
-        command: Program and arguments.
         workers: Number of pods, at least 2.
         step: What each pod gets: the fields of `darkroom.recipe.kubeflow.StepConfig` as plain
             data, and `image_pull_secrets`, a list of names. Missing ones are not set.
-        kind: Kind of job.
-
-    Returns:
-        The manifest.
     """
     template = {
         # A proxy beside the worker would outlive it, and stand between the workers.
         "metadata": {"annotations": {"sidecar.istio.io/inject": "false"}},
         "spec": _without_empty({"serviceAccountName": launcher.service_account})
-        | _pod(kind, image, command, step),
+        | _pod(image, command, step),
     }
     specification: dict[str, Any] = {
         # No backoffLimit: with one, operators before 1.9.4 delete the pod that failed, and its log.
         "runPolicy": {"cleanPodPolicy": "Running", "ttlSecondsAfterFinished": 86400},
-        kind.replicas_field: {
-            role: {"replicas": count, "restartPolicy": "Never", "template": template}
-            for role, count in kind.count_replicas(workers).items()
+        "tfReplicaSpecs": {
+            "Worker": {"replicas": workers, "restartPolicy": "Never", "template": template}
         },
     }
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
-        "kind": kind.kind,
+        "kind": KIND,
         "metadata": {
             "name": name,
             "namespace": launcher.namespace,
@@ -132,16 +94,14 @@ def _reference(launcher: Launcher) -> dict[str, str]:
     return {"apiVersion": "v1", "kind": "Pod", "name": launcher.pod, "uid": launcher.uid}
 
 
-def _pod(
-    kind: JobKind, image: str, command: Sequence[str], step: Mapping[str, Any]
-) -> dict[str, Any]:
+def _pod(image: str, command: Sequence[str], step: Mapping[str, Any]) -> dict[str, Any]:
     claims = [volume["claim"] for volume in step.get("volumes") or ()]
     pod = {
         # By the kubelet, also when launcher and operator are gone.
         "activeDeadlineSeconds": step.get("timeout_seconds"),
         # TensorFlow takes SIGTERM for a warning that the machine will go, and works on.
         "terminationGracePeriodSeconds": 5,
-        "containers": [_container(kind, image, command, step)],
+        "containers": [_container(image, command, step)],
         "nodeSelector": dict(step.get("node_selector") or {}),
         "tolerations": [_toleration(each) for each in step.get("tolerations") or ()],
         "imagePullSecrets": [{"name": each} for each in step.get("image_pull_secrets") or ()],
@@ -154,16 +114,17 @@ def _pod(
     return _without_empty(pod)
 
 
-def _container(
-    kind: JobKind, image: str, command: Sequence[str], step: Mapping[str, Any]
-) -> dict[str, Any]:
+def _container(image: str, command: Sequence[str], step: Mapping[str, Any]) -> dict[str, Any]:
     container = {
-        "name": kind.container,
+        "name": CONTAINER,
         "image": image,
         # Kubernetes replaces $(NAME) and $$ in it.
         "command": [word.replace("$", "$$") for word in command],
-        "ports": [{"name": kind.port_name, "containerPort": _PORT}],
-        "env": [*_plain_variables(step), *_secret_variables(step)],
+        "ports": [{"name": "tfjob-port", "containerPort": _PORT}],
+        "env": [
+            *({"name": n, "value": v} for n, v in (step.get("environment") or {}).items()),
+            *_secret_variables(step),
+        ],
         "resources": _without_empty({"requests": _requests(step), "limits": _limits(step)}),
         "volumeMounts": _mounts(step),
         # What the Pod Security Standard `restricted` asks for.
@@ -175,11 +136,6 @@ def _container(
         },
     }
     return _without_empty(container)
-
-
-def _plain_variables(step: Mapping[str, Any]) -> list[dict[str, Any]]:
-    variables = step.get("environment") or {}
-    return [{"name": name, "value": value} for name, value in variables.items()]
 
 
 def _secret_variables(step: Mapping[str, Any]) -> list[dict[str, Any]]:

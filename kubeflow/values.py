@@ -13,7 +13,6 @@ def put_values(
     Args:
         properties: Execution properties of a node, changed in place.
         places: As of `RunParameter.find_places`.
-        value: The value.
 
     Raises:
         KeyError: The node has no such place: entrypoint and pipeline are of different versions.

@@ -35,11 +35,7 @@ class UnavailableError(ApiError):
 
 @dataclass(frozen=True)
 class Credentials:
-    """What is sent to show who asks; `repr` and error messages keep it to themselves.
-
-    Args:
-        environment: The process's environment.
-    """
+    """What is sent to show who asks; `repr` and error messages keep it to themselves."""
 
     environment: Mapping[str, str]
 
@@ -86,7 +82,6 @@ class Access:
 
     Attributes:
         host: Address of the API, without a slash at its end.
-        credentials: Who asks.
         ca: File of the certificates to trust, in PEM; empty: those that this machine trusts.
     """
 
@@ -102,7 +97,6 @@ def read_access(host: str, ca: str, environment: Mapping[str, str]) -> Access:
         host: Address of the server, https where it has no scheme. That of a page of the user
             interface does as well.
         ca: Value of `--ca`, or an empty string.
-        environment: The process's environment.
 
     Raises:
         RefusedError: The address cannot be one.

@@ -26,7 +26,6 @@ class Version(NamedTuple):
     Attributes:
         pipeline: Id of the pipeline.
         version: Id of the version.
-        name: Name of the version.
         is_new: Whether it has just been uploaded.
     """
 
@@ -41,9 +40,6 @@ class Job(NamedTuple):
 
     Attributes:
         experiment: Id of the experiment.
-        version: Which pipeline.
-        arguments: Values of the pipeline's parameters.
-        root: Pipeline root.
         service_account: Of the pods; empty: the server's default.
     """
 
@@ -58,8 +54,10 @@ class Api:
     """A Kubeflow Pipelines server.
 
     Args:
-        rest: Connection to it.
         namespace: Namespace of the user, where the server has several; else empty.
+
+    Raises:
+        ApiError: In each method, where a request failed, in the end.
     """
 
     def __init__(self, rest: Rest, namespace: str = ""):
@@ -82,13 +80,7 @@ class Api:
     def ensure_version(self, pipeline: str, version: str, content: bytes) -> Version:
         """Uploads a version of a pipeline, which is created where it does not exist.
 
-        Args:
-            pipeline: Name of the pipeline.
-            version: Name of the version; stands for its content.
-            content: The pipeline in YAML.
-
-        Raises:
-            ApiError: A request failed, in the end.
+        The version's name stands for its content.
         """
         found = self._find_pipeline(pipeline)
         is_known = found is not None
@@ -112,11 +104,7 @@ class Api:
         return Version(owner, uploaded.pipeline_version_id, version, known is None)
 
     def ensure_experiment(self, name: str) -> str:
-        """Returns the id of an experiment, which is created where it does not exist.
-
-        Raises:
-            ApiError: A request failed, in the end.
-        """
+        """Returns the id of an experiment, which is created where it does not exist."""
         body = models.V2beta1Experiment(display_name=name, namespace=self._namespace or None)
         experiment = self._find_experiment(name) or self._rest.create(
             f"{_BASE}/experiments",
@@ -128,28 +116,12 @@ class Api:
         return identifier
 
     def find_experiment(self, name: str) -> str | None:
-        """Returns the id of an experiment, or None.
-
-        Raises:
-            ApiError: A request failed, in the end.
-        """
+        """Returns the id of an experiment, or None."""
         found = self._find_experiment(name)
         return found.experiment_id if found else None
 
     def create_run(self, job: Job, name: str, mark: str) -> str:
-        """Starts a run.
-
-        Args:
-            job: What it is to do.
-            name: Name of the run.
-            mark: Its description; no other run of this name has the same.
-
-        Returns:
-            Id of the run.
-
-        Raises:
-            ApiError: A request failed, in the end.
-        """
+        """Starts a run; returns its id. `mark` is its description, which no other has."""
         body = models.V2beta1Run(display_name=name, description=mark, **_describe(job))
 
         def find() -> list[Any]:
@@ -165,31 +137,15 @@ class Api:
         return run_id
 
     def get_run(self, run_id: str) -> Any:
-        """Returns a run as a `V2beta1Run`, its tasks in `run_details.task_details`.
-
-        Raises:
-            ApiError: The request failed, in the end.
-        """
+        """Returns a run as a `V2beta1Run`, its tasks in `run_details.task_details`."""
         return self._rest.get(f"{_BASE}/runs/{quote(run_id, safe='')}", "V2beta1Run")
 
     def find_push(self, run_id: str) -> PushOutcome | None:
-        """Looks up in ML Metadata what the run's Pusher said; None where nobody knows.
-
-        Raises:
-            ApiError: A request failed, in the end.
-        """
+        """Looks up in ML Metadata what the run's Pusher said; None where nobody knows."""
         return read_push(self._rest, run_id)
 
     def list_schedules(self, experiment: str, name: str = "") -> list[Any]:
-        """Returns the recurring runs of an experiment, as `V2beta1RecurringRun`, oldest first.
-
-        Args:
-            experiment: Id of the experiment.
-            name: Only those of this name.
-
-        Raises:
-            ApiError: A request failed, in the end.
-        """
+        """Returns recurring runs, all or those of a name: `V2beta1RecurringRun`, oldest first."""
         found = self._list(
             "recurringruns",
             "V2beta1ListRecurringRunsResponse",
@@ -200,19 +156,10 @@ class Api:
         return sorted(found, key=lambda item: (str(item.created_at), item.recurring_run_id))
 
     def create_schedule(self, job: Job, name: str, mark: str, settings: Mapping[str, Any]) -> str:
-        """Creates a recurring run.
+        """Creates a recurring run; returns its id. `mark` is its description, which no other has.
 
         Args:
-            job: What each run is to do.
-            name: Name of the recurring run.
-            mark: Its description; no other recurring run of this name has the same.
             settings: Further fields of `V2beta1RecurringRun`: trigger, mode and so on.
-
-        Returns:
-            Its id.
-
-        Raises:
-            ApiError: A request failed, in the end.
         """
         body = models.V2beta1RecurringRun(
             display_name=name,
@@ -232,11 +179,7 @@ class Api:
         return schedule
 
     def delete_schedule(self, identifier: str) -> None:
-        """Deletes a recurring run; runs that it has started go on.
-
-        Raises:
-            ApiError: The request failed, in the end.
-        """
+        """Deletes a recurring run; runs that it has started go on."""
         self._rest.delete(f"{_BASE}/recurringruns/{quote(identifier, safe='')}")
 
     def _create_one(self, kind: str, body: Any, answer: str, find: Any, identifier: str) -> Any:

@@ -26,10 +26,6 @@ _TRAILERS: Final = 0x80
 def read_push(rest: Rest, run_id: str) -> PushOutcome | None:
     """Looks up what Pusher said; None where ML Metadata does not know the run.
 
-    Args:
-        rest: Connection to the server.
-        run_id: The run.
-
     Raises:
         ApiError: The server has no such service at its address, or does not answer.
     """

@@ -71,10 +71,14 @@ PATIENCE: Final = Patience()
 class Rest:
     """Sends requests, again where that is safe.
 
+    Paths are those below the host. An answer is named by its model in `kfp_server_api`. Of a query,
+    empty parameters are left out.
+
     Args:
-        access: Where to, and as whom.
-        patience: How long to wait.
         deadline: Time of `time.monotonic` at which everything has to be over.
+
+    Raises:
+        ApiError: In each method, where the request failed, in the end.
     """
 
     def __init__(
@@ -92,14 +96,8 @@ class Rest:
     def get(self, path: str, answer: str, query: Mapping[str, Any] | None = None) -> Any:
         """Asks for one thing.
 
-        Args:
-            path: Path below the host.
-            answer: Name of the model in `kfp_server_api` of the answer.
-            query: Parameters; empty ones are left out.
-
         Raises:
             NotFoundError: There is no such thing.
-            ApiError: The request failed, in the end.
         """
         return self._read(self._persist(lambda: self._send("GET", path, query)), answer)
 
@@ -107,13 +105,7 @@ class Rest:
         """Asks for all things of a kind, page by page.
 
         Args:
-            path: Path below the host.
-            answer: Name of the model of a page.
             field: Attribute of a page that holds the things.
-            query: Parameters; empty ones are left out.
-
-        Raises:
-            ApiError: A request failed, in the end.
         """
         token = ""
         for _ in range(_MOST_PAGES):
@@ -124,11 +116,7 @@ class Rest:
                 return
 
     def delete(self, path: str) -> None:
-        """Deletes something; it is no error where that is gone already.
-
-        Raises:
-            ApiError: The request failed, in the end.
-        """
+        """Deletes something; it is no error where that is gone already."""
         try:
             self._persist(lambda: self._send("DELETE", path))
         except NotFoundError:
@@ -147,14 +135,8 @@ class Rest:
         Before each further try, and where the server says that it has it already, it is looked up.
 
         Args:
-            path: Path below the host.
             body: A model, or bytes to upload as a file.
-            answer: Name of the model of the answer.
             find: Looks the thing up by what is unique to it; None where there is none.
-            query: Parameters; empty ones are left out.
-
-        Raises:
-            ApiError: The request failed, in the end.
         """
         try:
             return self._persist(

@@ -38,9 +38,6 @@ class Plan:
     Attributes:
         recipe: The recipe as it is in its file; this is what is compiled.
         changed: The recipe with the values of `--set`; these become the run's arguments.
-        image: Container image.
-        root: Pipeline root.
-        experiment: Name of the experiment.
         service_account: Of the pods, or an empty string.
     """
 
@@ -125,9 +122,6 @@ def prepare(api: Api, plan: Plan, arguments: dict[str, Any], fingerprinted: bool
     """Compiles the recipe, uploads it unless it is there, and finds the experiment.
 
     Args:
-        api: The server.
-        plan: What is asked for.
-        arguments: Values of the pipeline's parameters.
         fingerprinted: As for `compile_recipe`.
 
     Raises:

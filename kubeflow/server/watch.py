@@ -51,11 +51,8 @@ def watch_run(
     """Waits until a run has ended, and says what its steps do meanwhile.
 
     Args:
-        api: The server.
-        run_id: The run.
         steps: Names of the pipeline's tasks. The server lists pods as well, which are passed over,
             and drivers, which prepare steps: of them, those that failed are told.
-        say: Takes one line.
         interval: Seconds from one look to the next.
         deadline: Time of `time.monotonic` at which to stop.
 

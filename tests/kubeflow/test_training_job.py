@@ -7,12 +7,8 @@ import threading
 import pytest
 
 from darkroom.kubeflow import training_job
-from darkroom.kubeflow.training_job import (
-    Launcher,
-    TrainingJobError,
-    build_training_job,
-    run_training_job,
-)
+from darkroom.kubeflow.training_job import TrainingJobError, run_training_job
+from darkroom.kubeflow.training_manifest import Launcher, build_training_job
 from darkroom.tests.kubeflow.cluster_double import (
     Cluster,
     Exchange,

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from darkroom.kubeflow import training_manifest
-from darkroom.kubeflow.training_manifest import KINDS, JobKind, Launcher, build_training_job
+from darkroom.kubeflow.training_manifest import PLURAL, Launcher, build_training_job
 from darkroom.recipe.kubeflow import StepConfig
 
 VERSIONS = ("1.27", kubernetes_validate.latest_version())
@@ -134,17 +134,6 @@ def test_equal_jobs_are_known_by_their_content_whoever_launches_them():
     assert first != content(build(workers=2))
 
 
-def test_another_kind_of_job_is_data():
-    kind = JobKind(
-        "PyTorchJob", "pytorchjobs", "pytorchReplicaSpecs", "pytorch", "pytorchjob-port", "Master"
-    )
-    manifest = build(kind=kind)
-    assert manifest["kind"] == "PyTorchJob"
-    replicas = manifest["spec"]["pytorchReplicaSpecs"]
-    assert {role: each["replicas"] for role, each in replicas.items()} == {"Master": 1, "Worker": 2}
-    assert replicas["Master"]["template"]["spec"]["containers"][0]["name"] == "pytorch"
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_rights_are_valid_and_suffice_for_what_the_launcher_calls(version):
     role, binding = yaml.safe_load_all(RBAC.read_text())
@@ -156,8 +145,7 @@ def test_rights_are_valid_and_suffice_for_what_the_launcher_calls(version):
         for resource in rule["resources"]
         for verb in rule["verbs"]
     }
-    plurals = [kind.plural for kind in KINDS.values()]
     verbs = ("get", "list", "watch", "create", "delete")
-    assert {(plural, verb) for plural in plurals for verb in verbs} <= granted
+    assert {(PLURAL, verb) for verb in verbs} <= granted
     assert {("pods", "list"), ("pods/log", "get")} <= granted
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
