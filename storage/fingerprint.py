@@ -13,9 +13,6 @@ _CHUNK = 1 << 20
 def model_digest(folder: Path) -> str:
     """Digest of a SavedModel's content; warm-up requests and modification times do not count.
 
-    Args:
-        folder: The SavedModel.
-
     Returns:
         64 hexadecimal digits.
     """

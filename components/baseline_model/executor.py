@@ -26,4 +26,4 @@ class Executor(base_executor.BaseExecutor):
         served = place.newest()
         if served:
             place.copy(served, serving_model([model]))
-        model.set_int_custom_property("served_version", served.version if served else 0)
+        model.set_int_custom_property("served_version", served.number if served else 0)

@@ -16,7 +16,7 @@ from darkroom.records.push import PushOutcome, PushState
 from darkroom.serving.warmup import write_warmup_requests
 from darkroom.storage.fingerprint import model_digest
 from darkroom.storage.versions.place import open_place
-from darkroom.storage.versions.served import ServedVersion
+from darkroom.storage.versions.served import Version
 from darkroom.storage.versions.withdrawn import explain_withdrawn
 
 
@@ -41,7 +41,7 @@ class Executor(base_executor.BaseExecutor):
         model = serving_model(input_dict["model"])
         digest = model_digest(model)
         if served and place.digest(served) == digest:
-            _mark(pushed, "unchanged", served, f"version {served.version} is this very model")
+            _mark(pushed, "unchanged", served, f"version {served.number} is this very model")
             return
         withdrawn = place.withdrawn().get(digest)
         if withdrawn:
@@ -70,6 +70,6 @@ def _refusal(input_dict: dict[str, list[Artifact]]) -> str:
     return "; ".join(reasons)
 
 
-def _mark(pushed: Artifact, state: PushState, served: ServedVersion | None, reason: str) -> None:
-    version, destination = (served.version, str(served.path)) if served else (0, "")
+def _mark(pushed: Artifact, state: PushState, served: Version | None, reason: str) -> None:
+    version, destination = (served.number, str(served.path)) if served else (0, "")
     PushOutcome(state, version, destination, reason).write(pushed)

@@ -37,7 +37,6 @@ def download_folder(
     object was the same before and after.
 
     Args:
-        uri: The folder to copy.
         folder: Where to; made where it does not exist.
         wanted: Says of a name, relative to the folder, whether to copy it; all by default.
         listing: Gives the objects as `ObjectStore.list_objects` found them, where that has been

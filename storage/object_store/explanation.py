@@ -54,12 +54,7 @@ _REMEDIES: Final = {
 
 
 def explain(error: Exception, location: Location) -> ObjectStoreError:
-    """The error in one line, without anything secret.
-
-    Args:
-        error: What s3fs or gcsfs raised.
-        location: What was read or written.
-    """
+    """The error in one line, without anything secret."""
     if isinstance(error, AttributeError) and isinstance(error.__context__, Exception):
         error = error.__context__  # gcsfs before its change 821 fails to end an upload that failed.
     kinds = {kind.__name__ for kind in type(error).__mro__}

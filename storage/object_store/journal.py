@@ -24,7 +24,6 @@ class Journal:
 
     Args:
         path: The journal; made where it does not exist.
-        folder: The copy.
     """
 
     def __init__(self, path: Path, folder: Path) -> None:
@@ -59,7 +58,6 @@ class Journal:
         """Notes what is about to be renamed into place.
 
         Args:
-            stored: The object.
             modified: Nanoseconds since 1970, of the file.
         """
         entry = _Entry(stored.size, stored.tag, modified)

@@ -33,7 +33,6 @@ class Location(NamedTuple):
 
     Attributes:
         scheme: One of SCHEMES.
-        bucket: The bucket.
         key: Folder or object in it, without slashes at its ends; empty: the whole bucket.
     """
 

@@ -12,11 +12,7 @@ _VERSION: Final = "?versionId="
 
 
 def check_names(names: Collection[str], location: Location) -> None:
-    """Refuses what cannot be both a file below a folder and an object of a store.
-
-    Args:
-        names: Relative to the folder.
-        location: Where the objects are, or are to be.
+    """Refuses names, relative to a folder, that files and objects of a store cannot both have.
 
     Raises:
         ObjectStoreError: One cannot, or is a file and a folder at once.

@@ -31,7 +31,6 @@ def scratch_copy(
     missing or changed. One process at a time has it; others wait.
 
     Args:
-        uri: The folder to copy.
         wanted: As for `download_folder`.
         listing: Likewise; it is asked for when the copy is free.
 

@@ -21,7 +21,6 @@ def upload_folder(folder: Path, uri: str, last: Sequence[str] = ()) -> None:
     all that belongs to them.
 
     Args:
-        folder: The folder to copy.
         uri: Where to; a folder of its own, not a whole bucket.
         last: Names relative to the folder.
 
@@ -56,7 +55,6 @@ def check_sizes(store: ObjectStore, files: Mapping[str, Path], below: str = "") 
     """Refuses a copy in which a file is missing or of another size.
 
     Args:
-        store: The store.
         files: By name in the store.
         below: Folder in the store that holds them all.
 

@@ -38,7 +38,6 @@ class Claim(NamedTuple):
     """A number that a push has taken.
 
     Attributes:
-        version: The number.
         flag: Name of the object that says so, as long as nobody takes the push for a killed one.
         made: When the flag was written, in seconds since 1970 by the store's clock.
     """
@@ -50,9 +49,6 @@ class Claim(NamedTuple):
 
 class Claims:
     """What the pushes into one place have taken.
-
-    Args:
-        store: The place.
 
     Raises:
         ObjectStoreError: In each method, where the store cannot be used.
@@ -79,12 +75,7 @@ class Claims:
         self._store.remove(_marker(claim.version))
 
     def check(self, claim: Claim, uploaded: Sequence[str]) -> None:
-        """Refuses to go on where somebody took this push for a killed one; undoes what it did.
-
-        Args:
-            claim: The push's.
-            uploaded: Names of what it has uploaded.
-        """
+        """Refuses to go on where somebody took this push for a killed one; undoes what it did."""
         markers = self._store.list_objects(_MARKERS)
         if claim.flag in markers:
             return
@@ -100,9 +91,6 @@ class Claims:
 
         Their flags go first: a push that was only slow sees it before and after it uploads
         `saved_model.pb`. A marker goes last: where a kill comes before, the next push goes on.
-
-        Args:
-            claim: That of the push which cleans up.
         """
         objects = self._store.list_objects()
         versions = group_by_version(objects.values())

@@ -15,7 +15,7 @@ from typing import Final
 from darkroom.storage.errors import ServingPlaceError
 from darkroom.storage.fingerprint import WARMUP_FOLDER, model_digest
 from darkroom.storage.locks import locked
-from darkroom.storage.versions.served import MODEL_FILE, ServedVersion, Version, tell_states
+from darkroom.storage.versions.served import MODEL_FILE, Version, tell_states
 from darkroom.storage.versions.withdrawn import NOTES, withdrawn_name, withdrawn_number
 from darkroom.storage.whole_files import place_folder, replace_text
 
@@ -33,14 +33,9 @@ class ServingFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def newest(self) -> ServedVersion | None:
+    def newest(self) -> Version | None:
         """See `ServingPlace`."""
-        versions = [
-            ServedVersion(int(child.name), child)
-            for child in self._children()
-            if child.name.isdecimal() and _holds_model(child)
-        ]
-        return max(versions, key=lambda served: served.version, default=None)
+        return next((each for each in self.versions() if each.state == "served"), None)
 
     def versions(self) -> list[Version]:
         """See `ServingPlace`."""
@@ -64,13 +59,13 @@ class ServingFolder:
         with self._written():
             shutil.rmtree(self._folder / hidden)
 
-    def digest(self, served: ServedVersion) -> str:
+    def digest(self, version: Version) -> str:
         """See `ServingPlace`."""
-        return model_digest(Path(served.path))
+        return model_digest(Path(version.path))
 
-    def copy(self, served: ServedVersion, target: Path) -> None:
+    def copy(self, version: Version, target: Path) -> None:
         """See `ServingPlace`."""
-        shutil.copytree(served.path, target, ignore=shutil.ignore_patterns(WARMUP_FOLDER))
+        shutil.copytree(version.path, target, ignore=shutil.ignore_patterns(WARMUP_FOLDER))
 
     def withdrawn(self) -> dict[str, int]:
         """See `ServingPlace`."""
@@ -87,7 +82,7 @@ class ServingFolder:
                     note.unlink()
             return {note.read_text().strip(): int(note.name) for note in found if note.exists()}
 
-    def add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
+    def add(self, model: Path, prepare: Callable[[Path], None]) -> Version:
         """See `ServingPlace`."""
         with self._written():
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -95,7 +90,7 @@ class ServingFolder:
                 self._remove_partial_copies()
                 return self._add(model, prepare)
 
-    def _add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
+    def _add(self, model: Path, prepare: Callable[[Path], None]) -> Version:
         version = max(int(time.time()), *(number + 1 for number in self._taken()), 1)
         partial = self._folder / _PARTIAL.format(version)
         place = self._folder / str(version)
@@ -106,7 +101,7 @@ class ServingFolder:
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        return ServedVersion(version, place)
+        return Version(version, "served", place)
 
     def _rename(self, name: str, target: str) -> None:
         with self._written(), locked(self._folder / _LOCK), contextlib.suppress(FileNotFoundError):

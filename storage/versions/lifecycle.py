@@ -2,6 +2,7 @@
 
 A model server serves the highest number. So a version is taken out of service by the name that it
 then has (see `versions/withdrawn.py`), and one that is older comes back when those above it go.
+`destination` is a recipe's `push.destination`; what changes it returns the version then served.
 """
 
 from darkroom.storage.errors import VersionError
@@ -11,9 +12,6 @@ from darkroom.storage.versions.served import Version
 
 def list_versions(destination: str) -> list[Version]:
     """The versions of a serving folder, the newest first.
-
-    Args:
-        destination: A recipe's `push.destination`.
 
     Raises:
         ServingPlaceError: It cannot be read.
@@ -28,9 +26,9 @@ def find_served(destination: str) -> Version:
         VersionError: There is none.
         ServingPlaceError: The destination cannot be read.
     """
-    for version in list_versions(destination):
-        if version.state == "served":
-            return version
+    served = open_place(destination).newest()
+    if served:
+        return served
     raise VersionError(f"{destination} holds no version; a run that is blessed pushes one")
 
 
@@ -38,11 +36,7 @@ def roll_back(destination: str, number: int | None = None) -> Version:
     """Takes the served version out of service, and those between it and the one to go back to.
 
     Args:
-        destination: A recipe's `push.destination`.
         number: The version to go back to; none: the one before the served one.
-
-    Returns:
-        What is served now.
 
     Raises:
         VersionError: There is no such version below the served one.
@@ -65,13 +59,6 @@ def roll_back(destination: str, number: int | None = None) -> Version:
 
 def promote(destination: str, number: int) -> Version:
     """Makes a version the served one: puts it back where it was withdrawn, withdraws those above.
-
-    Args:
-        destination: A recipe's `push.destination`.
-        number: The version.
-
-    Returns:
-        It, in place.
 
     Raises:
         VersionError: There is no such version.

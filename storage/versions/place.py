@@ -28,4 +28,4 @@ def served_version(destination: str) -> str:
     """
     place = open_place(destination)
     served = place.newest()
-    return f"{served.version}:{place.digest(served)}" if served else "none"
+    return f"{served.number}:{place.digest(served)}" if served else "none"

@@ -12,14 +12,6 @@ MODEL_FILE: Final = "saved_model.pb"
 
 
 @dataclass(frozen=True)
-class ServedVersion:
-    """A version that is in place; `path` is a folder of this machine, or a URI."""
-
-    version: int
-    path: Path | str
-
-
-@dataclass(frozen=True)
 class Version:
     """One version of a model, in place or withdrawn.
 
@@ -58,8 +50,8 @@ class ServingPlace(Protocol):
         ServingPlaceError: In each method, where the place cannot be used; names push.destination.
     """
 
-    def newest(self) -> ServedVersion | None:
-        """The newest version that holds a SavedModel, or None."""
+    def newest(self) -> Version | None:
+        """The version in place that is served, or None."""
 
     def versions(self) -> list[Version]:
         """All that hold a SavedModel, in place or withdrawn, in no order."""
@@ -73,10 +65,10 @@ class ServingPlace(Protocol):
     def remove(self, version: Version) -> None:
         """Removes a version, so that nobody loads half of it."""
 
-    def digest(self, served: ServedVersion) -> str:
+    def digest(self, version: Version) -> str:
         """Digest of a version's content, as `model_digest` gives it."""
 
-    def copy(self, served: ServedVersion, target: Path) -> None:
+    def copy(self, version: Version, target: Path) -> None:
         """Copies a version to a folder that does not exist, without its warm-up requests."""
 
     def withdrawn(self) -> dict[str, int]:
@@ -85,7 +77,7 @@ class ServingPlace(Protocol):
         Notes the digests of those withdrawn since the last time, and forgets those put back.
         """
 
-    def add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
+    def add(self, model: Path, prepare: Callable[[Path], None]) -> Version:
         """Puts a copy of a model into place under a new version number.
 
         The number is the time in seconds since 1970, as TFX's Pusher numbers versions, or one more

@@ -35,7 +35,7 @@ from darkroom.storage.versions.claims import (
     parse_json,
     taken_numbers,
 )
-from darkroom.storage.versions.served import MODEL_FILE, ServedVersion, Version, tell_states
+from darkroom.storage.versions.served import MODEL_FILE, Version, tell_states
 from darkroom.storage.versions.withdrawn import NOTES, withdrawn_name, withdrawn_number
 
 
@@ -54,7 +54,7 @@ class ServingStore:
             self._store = ObjectStore(Location.parse(destination))
         self._claims = Claims(self._store)
 
-    def newest(self) -> ServedVersion | None:
+    def newest(self) -> Version | None:
         """See `ServingPlace`."""
         with _named():
             versions = group_by_version(self._store.list_objects().values())
@@ -90,17 +90,17 @@ class ServingStore:
             for name in self._store.list_objects(folder):
                 self._store.remove(name)
 
-    def digest(self, served: ServedVersion) -> str:
+    def digest(self, version: Version) -> str:
         """See `ServingPlace`; noted with `saved_model.pb`, else the version is downloaded.
 
         The note says what the other files were like: it counts as long as they are the same. The
         note itself goes where anybody puts another `saved_model.pb`.
         """
-        return self._digest(str(served.version))
+        return self._digest(str(version.number))
 
-    def copy(self, served: ServedVersion, target: Path) -> None:
+    def copy(self, version: Version, target: Path) -> None:
         """See `ServingPlace`."""
-        self._copy(str(served.version), target)
+        self._copy(str(version.number), target)
 
     def withdrawn(self) -> dict[str, int]:
         """See `ServingPlace`; a store renames object by object, and half of it is no answer."""
@@ -118,7 +118,7 @@ class ServingStore:
                     self._store.write(f"{NOTES}/{version}", digest.encode())
             return self._read_notes(there)
 
-    def add(self, model: Path, prepare: Callable[[Path], None]) -> ServedVersion:
+    def add(self, model: Path, prepare: Callable[[Path], None]) -> Version:
         """See `ServingPlace`."""
         if not (model / MODEL_FILE).is_file():
             raise ServingPlaceError(
@@ -168,8 +168,8 @@ class ServingStore:
                 noted[self._store.read(f"{NOTES}/{version}").decode().strip()] = version
         return noted
 
-    def _served(self, version: int) -> ServedVersion:
-        return ServedVersion(version, str(self._store.location.join(str(version))))
+    def _served(self, number: int) -> Version:
+        return Version(number, "served", str(self._store.location.join(str(number))))
 
     def _taken(self) -> list[int]:
         objects = self._store.list_objects()

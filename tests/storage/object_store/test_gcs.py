@@ -294,11 +294,11 @@ def test_a_version_is_pushed_whole_and_known_again(bucket, model, tmp_path):
     bucket.disturb = lambda request, start: check_whole(bucket, files, seen)
     served = open_place(uri).add(model, warm_up)
     check_whole(bucket, files, seen)
-    assert set(seen) == {(served.version, True)}, "at no request half of it can be loaded"
-    assert versions(bucket) == {served.version: files}
+    assert set(seen) == {(served.number, True)}, "at no request half of it can be loaded"
+    assert versions(bucket) == {served.number: files}
     assert len(bucket.objects("bucket")) == len(files), "no marker is left"
     bucket.requests.clear()
-    assert served_version(uri) == f"{served.version}:{model_digest(model)}"
+    assert served_version(uri) == f"{served.number}:{model_digest(model)}"
     assert downloads(bucket) == [], "the digest is known without the model"
     open_place(uri).copy(served, tmp_path / "copy")
     assert model_digest(tmp_path / "copy") == model_digest(model)
@@ -319,7 +319,7 @@ def test_pushes_at_the_same_moment_get_numbers_of_their_own(bucket, model, monke
 
     bucket.disturb = disturb
     threads = [
-        threading.Thread(target=lambda: pushed.append(open_place(uri).add(model, warm_up).version))
+        threading.Thread(target=lambda: pushed.append(open_place(uri).add(model, warm_up).number))
         for _ in range(2)
     ]
     for thread in threads:

@@ -24,7 +24,7 @@ def test_a_new_version_is_a_copy_under_the_newest_number(model, tmp_path):
     target = tmp_path / "serving"
     first = ServingFolder(target).add(model, keep)
     second = ServingFolder(target).add(model, keep)
-    assert second.version > first.version >= 1_600_000_000
+    assert second.number > first.number >= 1_600_000_000
     assert ServingFolder(target).newest() == second
     assert model_digest(second.path) == model_digest(model)
 

@@ -22,7 +22,7 @@ def numbers(serving, model):
     pushed = []
     for content in (b"first", b"second", b"third"):
         (model / "variables/part-0").write_bytes(content)
-        pushed.append(open_place(serving.uri).add(model, lambda copy: None).version)
+        pushed.append(open_place(serving.uri).add(model, lambda copy: None).number)
     return pushed
 
 
@@ -59,7 +59,7 @@ def test_an_old_withdrawn_version_is_promoted(serving, numbers):
 def test_the_next_number_is_above_the_withdrawn_ones(serving, numbers, model):
     roll_back(serving.uri, numbers[0])
     added = open_place(serving.uri).add(model, lambda copy: None)
-    assert added.version > numbers[2] and added.version >= int(time.time()) - 60
+    assert added.number > numbers[2] and added.number >= int(time.time()) - 60
 
 
 def test_what_is_not_there_is_refused(serving, numbers):
@@ -90,13 +90,13 @@ def test_of_nothing_nothing_is_rolled_back(serving):
 
 def test_who_polls_a_folder_sees_one_change(tmp_path, model, monkeypatch):
     place = open_place(str(tmp_path / "serving"))
-    numbers = [place.add(model, lambda copy: None).version for _ in range(3)]
+    numbers = [place.add(model, lambda copy: None).number for _ in range(3)]
     seen = []
     rename = Path.rename
 
     def watched(self, target):
         moved = rename(self, target)
-        seen.append(place.newest().version)
+        seen.append(place.newest().number)
         return moved
 
     monkeypatch.setattr(Path, "rename", watched)
@@ -110,9 +110,9 @@ def test_a_move_in_a_bucket_that_is_cut_short_is_finished_by_the_next(
 ):
     serving = any_bucket("s3")
     place = open_place(serving.uri)
-    numbers = [place.add(model, lambda copy: None).version]
+    numbers = [place.add(model, lambda copy: None).number]
     (model / "variables/part-0").write_bytes(b"another")
-    numbers.append(place.add(model, lambda copy: None).version)
+    numbers.append(place.add(model, lambda copy: None).number)
     calls = iter(range(cut))
 
     def cut_short(*arguments):

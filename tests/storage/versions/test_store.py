@@ -41,17 +41,17 @@ def test_a_version_is_pushed_found_and_copied(bucket, model, tmp_path):
     assert served_version(URI) == "none"
     first = place.add(model, warm_up)
     second = place.add(model, warm_up)
-    assert second.version > first.version >= 1_600_000_000
+    assert second.number > first.number >= 1_600_000_000
     assert place.newest() == second
-    assert second.path == f"{URI}/{second.version}"
+    assert second.path == f"{URI}/{second.number}"
     assert bucket.objects("bucket").keys() == {
-        f"models/digits/{served.version}/{path.relative_to(model).as_posix()}"
+        f"models/digits/{served.number}/{path.relative_to(model).as_posix()}"
         for served in (first, second)
         for path in [*model.rglob("*"), model / "assets.extra/requests"]
         if not path.is_dir()
     }
     bucket.requests.clear()
-    assert served_version(URI) == f"{second.version}:{model_digest(model)}"
+    assert served_version(URI) == f"{second.number}:{model_digest(model)}"
     assert downloads(bucket) == [], "the digest is known without the model"
     place.copy(second, tmp_path / "copy")
     assert model_digest(tmp_path / "copy") == model_digest(model)
@@ -63,7 +63,7 @@ def test_a_version_is_pushed_found_and_copied(bucket, model, tmp_path):
 def test_a_version_that_somebody_changed_has_the_digest_of_what_is_there(bucket, model, file):
     place = open_place(URI)
     served = place.add(model, warm_up)
-    write_bytes(f"{URI}/{served.version}/{file}", b"by hand")
+    write_bytes(f"{URI}/{served.number}/{file}", b"by hand")
     (model / file).write_bytes(b"by hand")
     assert place.digest(served) == model_digest(model)
 
@@ -83,7 +83,7 @@ def test_at_no_request_of_a_push_half_a_version_can_be_loaded(bucket, model):
     )
     served = open_place(URI).add(model, warm_up)
     check_whole(bucket, files | {"assets.extra/requests"}, seen)
-    assert set(seen) == {(served.version, True)}
+    assert set(seen) == {(served.number, True)}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -98,7 +98,7 @@ def test_a_killed_push_is_served_by_nobody_and_removed_by_the_next(bucket, proce
     assert open_place(URI).newest() is None
     assert not any("saved_model.pb" in names for names in versions(bucket).values())
     served = open_place(URI).add(model, warm_up)
-    assert set(versions(bucket)) == {served.version}
+    assert set(versions(bucket)) == {served.number}
     assert len(bucket.objects("bucket")) == 22, "no marker is left either"
 
 
@@ -151,7 +151,7 @@ def test_a_slow_push_that_was_removed_says_so_and_leaves_nothing(bucket, model, 
         if request["REQUEST_METHOD"] == "PUT" and path.endswith("/saved_model.pb") and not cleaned:
             cleaned.append(int(path.split("/digits/")[1].split("/")[0]))
             bucket.age("bucket", 2 * ABANDONED_AFTER_S)
-            cleaned.append(open_place(URI).add(model, warm_up).version)
+            cleaned.append(open_place(URI).add(model, warm_up).number)
 
     bucket.disturb = disturb
     with pytest.raises(ServingPlaceError, match=r"took this one for a killed one.*push again"):
@@ -199,10 +199,10 @@ def test_pushes_that_a_store_gives_the_same_marker_do_not_mix(bucket, model, tmp
         thread.start()
     for thread in threads:
         thread.join(60)
-    assert len({served.version for served in pushed.values()}) == 2
+    assert len({served.number for served in pushed.values()}) == 2
     for folder, served in pushed.items():
-        open_place(URI).copy(served, tmp_path / str(served.version))
-        assert model_digest(tmp_path / str(served.version)) == model_digest(folder)
+        open_place(URI).copy(served, tmp_path / str(served.number))
+        assert model_digest(tmp_path / str(served.number)) == model_digest(folder)
 
 
 def test_of_two_writers_at_the_same_moment_one_has_made_the_object(bucket):
@@ -323,7 +323,7 @@ def test_pushes_at_the_same_moment_get_numbers_of_their_own(bucket, model, monke
 
     def run():
         together.wait(20)
-        pushed.append(open_place(URI).add(model, warm_up).version)
+        pushed.append(open_place(URI).add(model, warm_up).number)
 
     threads = [threading.Thread(target=run) for _ in range(3)]
     for thread in threads:
@@ -340,12 +340,12 @@ def test_a_store_without_conditional_writes_takes_a_push_too(bucket, model):
     bucket.disturb = lambda request, start: (
         without(request, start) if "HTTP_IF_NONE_MATCH" in request else None
     )
-    assert open_place(URI).add(model, warm_up).version == 100_000_000_000
+    assert open_place(URI).add(model, warm_up).number == 100_000_000_000
 
 
 def test_numbers_grow_after_a_newer_one(bucket, model):
     write_bytes(f"{URI}/99999999999/saved_model.pb", b"from the future")
-    assert open_place(URI).add(model, warm_up).version == 100_000_000_000
+    assert open_place(URI).add(model, warm_up).number == 100_000_000_000
 
 
 @pytest.mark.parametrize(
