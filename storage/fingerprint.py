@@ -11,11 +11,7 @@ _CHUNK = 1 << 20
 
 
 def model_digest(folder: Path) -> str:
-    """Digest of a SavedModel's content; warm-up requests and modification times do not count.
-
-    Returns:
-        64 hexadecimal digits.
-    """
+    """Digest of a SavedModel, 64 digits; warm-up requests and modification times do not count."""
     files = list_files(folder).items()
     return digest_files(folder, [p for name, p in files if name.split("/")[0] != WARMUP_FOLDER])
 

@@ -55,11 +55,7 @@ class Journal:
         replace_text(self._path, "".join(lines))
 
     def add(self, stored: StoredObject, modified: int) -> None:
-        """Notes what is about to be renamed into place.
-
-        Args:
-            modified: Nanoseconds since 1970, of the file.
-        """
+        """Notes what is about to be renamed into place, `modified` in nanoseconds since 1970."""
         entry = _Entry(stored.size, stored.tag, modified)
         with self._lock, self._path.open("a") as file:
             file.write(_line(stored.name, entry))

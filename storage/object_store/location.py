@@ -16,11 +16,7 @@ def is_uri(location: str) -> bool:
 
 
 def checked_uri(uri: str) -> str:
-    """The URI itself, for a configuration.
-
-    Raises:
-        ValueError: It cannot be one of an object store.
-    """
+    """The URI itself, for a configuration; ValueError where it cannot be one of an object store."""
     try:
         Location.parse(uri)
     except ObjectStoreError as error:

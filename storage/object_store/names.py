@@ -12,11 +12,7 @@ _VERSION: Final = "?versionId="
 
 
 def check_names(names: Collection[str], location: Location) -> None:
-    """Refuses names, relative to a folder, that files and objects of a store cannot both have.
-
-    Raises:
-        ObjectStoreError: One cannot, or is a file and a folder at once.
-    """
+    """Raises ObjectStoreError for names in a folder that files and objects cannot both have."""
     folders: set[str] = set()
     for name in names:
         check_version(location.join(name))
@@ -34,11 +30,7 @@ def check_names(names: Collection[str], location: Location) -> None:
 
 
 def check_version(location: Location) -> None:
-    """Refuses a name that s3fs takes for a version of another object.
-
-    Raises:
-        ObjectStoreError: It is one.
-    """
+    """Raises ObjectStoreError for a name that s3fs takes for a version of another object."""
     if location.scheme != "gs" and _VERSION in location.key:
         raise ObjectStoreError(
             f"{location}: a name with {_VERSION!r} in it would stand for another object; rename it"

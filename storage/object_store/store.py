@@ -67,11 +67,7 @@ class ObjectStore:
             self._files = open_files(location)
 
     def list_objects(self, below: str = "") -> dict[str, StoredObject]:
-        """All objects by name; markers of empty folders are none.
-
-        Args:
-            below: Only those in this folder in the folder.
-        """
+        """All objects by name, or those in a folder; markers of empty folders are none."""
         folder = self.location.join(below) if below else self.location
         check_version(folder)
         prefix = f"{folder.key}/" if folder.key else ""
@@ -96,11 +92,7 @@ class ObjectStore:
             return stored if _has_md5(head, bucket) else replace(stored, md5="")
 
     def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
-        """Content, or bytes `start` to `end` of it.
-
-        Raises:
-            ObjectChangedError: There is no such object, or it has not so many bytes.
-        """
+        """Content, or bytes `start` to `end` of it; ObjectChangedError if it has none."""
         with self._at(name) as path:
             return bytes(self._files.cat_file(path, start=start, end=end))
 
@@ -134,11 +126,7 @@ class ObjectStore:
             return False
 
     def upload(self, name: str, path: Path, note: str = "") -> None:
-        """Makes or replaces an object with a file's content.
-
-        Args:
-            note: ASCII text kept with the object; `read_note` gives it back.
-        """
+        """Makes or replaces an object with a file's content and an ASCII note for `read_note`."""
         notes = {_NOTE: note} if note else {}
         options: dict[str, Any] = {"max_concurrency": 2}
         if notes:
@@ -194,29 +182,17 @@ class ObjectStore:
 
 
 def part_bytes(size: int) -> int:
-    """Size of the parts of an upload to S3, but for the last.
-
-    Args:
-        size: Of the file, in bytes.
-    """
+    """Size of the parts of an upload of so many bytes to S3, but for the last."""
     return max(PART_BYTES, math.ceil(size / _PARTS))
 
 
 def read_bytes(uri: str) -> bytes:
-    """Content of an object.
-
-    Raises:
-        ObjectStoreError: It cannot be read.
-    """
+    """Content of an object; ObjectStoreError where it cannot be read."""
     return ObjectStore(Location.parse(uri)).read("")
 
 
 def write_bytes(uri: str, content: bytes) -> None:
-    """Makes or replaces an object.
-
-    Raises:
-        ObjectStoreError: It cannot be written.
-    """
+    """Makes or replaces an object; ObjectStoreError where it cannot be written."""
     ObjectStore(Location.parse(uri)).write("", content)
 
 

@@ -1,7 +1,7 @@
 """From a folder into an object store: what is missing or changed, many files at a time."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from darkroom.storage.errors import ObjectStoreError
@@ -11,18 +11,15 @@ from darkroom.storage.object_store.names import check_names
 from darkroom.storage.object_store.store import ObjectStore, StoredObject, in_parallel, part_bytes
 
 
-def upload_folder(folder: Path, uri: str, last: Sequence[str] = ()) -> None:
+def upload_folder(folder: Path, uri: str) -> None:
     """Makes a folder of an object store the copy of one of this machine.
 
     What the store has there and the folder has not is removed. An object appears whole or not at
     all. What is damaged on the way S3 refuses, by the checksums that s3fs sends along; gcsfs sends
-    none, so that from Google's store it is removed at once. Files named in `last` are uploaded in
-    this order after all others, and removed before anything below them changes: who sees them sees
-    all that belongs to them.
+    none, so that from Google's store it is removed at once.
 
     Args:
         uri: Where to; a folder of its own, not a whole bucket.
-        last: Names relative to the folder.
 
     Raises:
         ObjectStoreError: It cannot be read or written.
@@ -37,12 +34,8 @@ def upload_folder(folder: Path, uri: str, last: Sequence[str] = ()) -> None:
     gone = [name for name in stored if name not in files]
     if not changed and not gone:
         return
-    ending = [name for name in last if name in files]
-    in_parallel(store.remove, [name for name in last if name in stored])
-    in_parallel(store.remove, [name for name in gone if name not in last])
-    upload_files(store, {name: files[name] for name in changed if name not in ending})
-    for name in ending:
-        store.upload(name, files[name])
+    in_parallel(store.remove, gone)
+    upload_files(store, {name: files[name] for name in changed})
     check_sizes(store, files)
 
 

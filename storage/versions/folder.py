@@ -24,11 +24,7 @@ _PARTIAL: Final = ".{}.partial"
 
 
 class ServingFolder:
-    """A `ServingPlace` on this machine.
-
-    Args:
-        folder: Made by the first push where it does not exist.
-    """
+    """A `ServingPlace` on this machine, whose folder the first push makes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

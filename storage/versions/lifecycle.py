@@ -11,11 +11,7 @@ from darkroom.storage.versions.served import Version
 
 
 def list_versions(destination: str) -> list[Version]:
-    """The versions of a serving folder, the newest first.
-
-    Raises:
-        ServingPlaceError: It cannot be read.
-    """
+    """The versions of a serving folder, the newest first; ServingPlaceError if it is unreadable."""
     return sorted(open_place(destination).versions(), key=lambda each: each.number, reverse=True)
 
 

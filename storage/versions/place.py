@@ -12,20 +12,12 @@ from darkroom.storage.versions.store import ServingStore
 
 
 def open_place(destination: str) -> ServingPlace:
-    """The serving folder of a recipe's `push.destination`.
-
-    Raises:
-        ServingPlaceError: It is in an object store that cannot be used.
-    """
+    """The serving folder of a recipe's `push.destination`; ServingPlaceError if it is unusable."""
     return ServingStore(destination) if is_uri(destination) else ServingFolder(Path(destination))
 
 
 def served_version(destination: str) -> str:
-    """Names what is served: version and content digest, or `none`.
-
-    Raises:
-        StorageError: The destination cannot be read.
-    """
+    """Names what is served: version and content digest, or `none`; StorageError if unreadable."""
     place = open_place(destination)
     served = place.newest()
     return f"{served.number}:{place.digest(served)}" if served else "none"

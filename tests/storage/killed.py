@@ -15,7 +15,7 @@ def copy_down(environment: Mapping[str, str], uri: str, folder: Path) -> None:
 
 def copy_up(environment: Mapping[str, str], uri: str, folder: Path) -> None:
     os.environ.update(environment)
-    upload_folder(folder, uri, last=["0/0.png"])
+    upload_folder(folder, uri)
 
 
 def push(environment: Mapping[str, str], uri: str, model: Path) -> None:

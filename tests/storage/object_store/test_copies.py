@@ -266,23 +266,10 @@ def test_an_upload_killed_at_any_moment_is_finished_by_the_next(bucket, processe
     run_killed(processes, bucket, copy_up, [URI, source], number, "PUT")
     left = stored(bucket)
     assert left.items() <= read_folder(source).items()
-    assert "0/0.png" not in left, "it is the last"
     bucket.requests.clear()
-    upload_folder(source, URI, last=["0/0.png"])
+    upload_folder(source, URI)
     assert stored(bucket) == read_folder(source)
     assert bucket.count("PUT") <= 80 - len(left)
-
-
-def test_what_is_last_goes_before_anything_else_changes(bucket, tmp_path):
-    source = write_folder(tmp_path / "source", {"a": b"1", "index": b"a=1"})
-    upload_folder(source, URI, last=["index"])
-    write_folder(source, {"a": b"2", "index": b"a=2"})
-    seen = []
-    bucket.disturb = lambda request, start: seen.append(stored(bucket))
-    upload_folder(source, URI, last=["index"])
-    seen.append(stored(bucket))
-    assert all(state["index"][2:] == state["a"] for state in seen if "index" in state)
-    assert {"a": b"2"} in seen
 
 
 def test_two_processes_do_not_copy_to_the_same_place_at_once(bucket, tmp_path):
