@@ -151,12 +151,7 @@ def _depends_on(field: str, parameters: Sequence[str]) -> bool:
 
 
 def check_recipe(recipe: Recipe, image: str, root: str) -> None:
-    """Refuses what `compile_recipe` would, in a moment.
-
-    Raises:
-        ConfigError: The image's name is none, or the recipe's `kubeflow` section does not fit the
-            rest of it.
-    """
+    """Refuses with a ConfigError what `compile_recipe` would, in a moment."""
     # TFX would take an empty one for its own image, which has no such entrypoint.
     if not image or not image.isprintable() or " " in image:
         raise ConfigError(
@@ -276,21 +271,14 @@ class _Node:
 
 
 def _declare_parameters(parameters: Sequence[RunParameter]) -> dict[str, Any]:
-    declared: dict[str, Any] = {
-        state.name: {
-            "parameterType": "STRING",
-            "defaultValue": "",
-            "description": state.description,
-        }
-        for state in STATES
+    declared = [
+        *((state.name, "STRING", "", state.description) for state in STATES),
+        *((each.name, each.kind, each.default, each.description) for each in parameters),
+    ]
+    return {
+        name: {"parameterType": kind, "defaultValue": default, "description": description}
+        for name, kind, default, description in declared
     }
-    for parameter in parameters:
-        declared[parameter.name] = {
-            "parameterType": parameter.kind,
-            "defaultValue": parameter.default,
-            "description": parameter.description,
-        }
-    return declared
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

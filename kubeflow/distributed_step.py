@@ -136,11 +136,7 @@ def run_as_worker(step: StepInput, work: Callable[[], None]) -> None:
 
 
 def answer_location(step: StepInput) -> str:
-    """Returns where the chief leaves its answer for the step: beside the first output.
-
-    Raises:
-        WorkerError: The step has no output.
-    """
+    """Returns where the chief leaves its answer: beside the first output, else WorkerError."""
     for uri, _ in _with_uris(step.outputs, step.uris):
         return f"{uri}.answer.json"
     raise WorkerError("a step without outputs cannot be divided among workers")

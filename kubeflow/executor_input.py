@@ -169,14 +169,11 @@ def _read_uris(listed: Mapping[str, Any]) -> dict[str, list[str]]:
 def _read_artifacts(
     listed: Mapping[str, Any], specification: Mapping[str, Any], local: bool
 ) -> Artifacts:
-    types = {
-        name: artifact.get("artifactType", {})
-        for name, artifact in specification.get("artifacts", {}).items()
-    }
+    specified = specification.get("artifacts", {})
     return {
         name: [
-            _read_artifact(name, artifact, types.get(name, {}), local)
-            for artifact in entry.get("artifacts", ())
+            _read_artifact(name, each, specified.get(name, {}).get("artifactType", {}), local)
+            for each in entry.get("artifacts", ())
         ]
         for name, entry in listed.items()
     }
@@ -193,16 +190,12 @@ def _read_artifact(
             # Kubeflow's numbers are all floating-point.
             setattr(artifact, key, int(value) if isinstance(value, float) else value)
         elif value is not None:
-            artifact.set_json_value_custom_property(key, _to_json_value(value))
+            # Integers as TFX's JSON properties have them: floating-point.
+            number = float(value) if type(value) is int else value
+            artifact.set_json_value_custom_property(key, number)
     # Reading the message writes what has been set into it, where the getters look.
     _ = artifact.mlmd_artifact
     return artifact
-
-
-def _to_json_value(value: Any) -> Any:
-    """Integers as TFX's JSON properties have them: floating-point."""
-    is_integer = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if is_integer else value
 
 
 def _find_class(name: str, type_: Mapping[str, str]) -> "type[Artifact]":

@@ -57,11 +57,7 @@ class RunParameter:
 
 
 def list_parameters(recipe: Recipe) -> list[RunParameter]:
-    """Returns the parameters that `kubeflow.parameters` names, in its order.
-
-    Raises:
-        ConfigError: A name is no field, or one that cannot change from run to run.
-    """
+    """Returns what `kubeflow.parameters` names, in order; ConfigError where one cannot change."""
     content = recipe.model_dump(mode="json")
     return [_create_parameter(field, content) for field in recipe.kubeflow.parameters]
 
@@ -125,13 +121,8 @@ def _is_free(field: str) -> bool:
 
 def _find_rest(field: str, section: str) -> tuple[str, ...] | None:
     """Returns the keys below a section, none where the field is not in it."""
-    if not section:
-        return tuple(field.split("."))
-    if field == section:
-        return ()
-    if field.startswith(f"{section}."):
-        return tuple(field.removeprefix(f"{section}.").split("."))
-    return None
+    keys, above = field.split("."), section.split(".") if section else []
+    return tuple(keys[len(above) :]) if keys[: len(above)] == above else None
 
 
 @functools.cache

@@ -9,11 +9,7 @@ _ROOT: Final = re.compile(r"(gs|s3|minio)://[^/?]+(/[^?]*)?(\?.+)?")
 
 
 def check_root(root: str) -> None:
-    """Refuses a pipeline root that a cluster cannot use.
-
-    Raises:
-        ConfigError: It is not in an object store that Kubeflow's launcher knows.
-    """
+    """Raises ConfigError for a root that is in no object store which Kubeflow's launcher knows."""
     if not _ROOT.fullmatch(root):
         raise ConfigError(
             f"--root: {root!r} is no folder of an object store, and Kubeflow Pipelines keeps "

@@ -41,11 +41,7 @@ def has_place(properties: Mapping[str, Any], place: Sequence[str]) -> bool:
 
 
 def put_value(content: MutableMapping[str, Any], keys: Sequence[str], value: Any) -> None:
-    """Replaces the value at a path of keys.
-
-    Raises:
-        KeyError: There is none.
-    """
+    """Replaces the value at a path of keys; KeyError where there is none."""
     *above, last = keys
     for key in above:
         content = content[key]

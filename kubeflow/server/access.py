@@ -123,11 +123,7 @@ def read_access(host: str, ca: str, environment: Mapping[str, str]) -> Access:
 
 
 def check_certificates(ca: str) -> None:
-    """Checks a file of certificates to trust.
-
-    Raises:
-        RefusedError: It holds none.
-    """
+    """Raises RefusedError where a file holds no certificates to trust."""
     try:
         ssl.create_default_context(cafile=ca)
     except OSError as error:

@@ -66,11 +66,7 @@ class Api:
         self.host = rest.host
 
     def check(self) -> None:
-        """Asks whether the server is there, and whether it wants a namespace.
-
-        Raises:
-            ApiError: It is not there, or wants one.
-        """
+        """Raises ApiError where the server is not there, or wants a namespace and has none."""
         health = self._rest.get(f"{_BASE}/healthz", "V2beta1GetHealthzResponse")
         if health.multi_user and not self._namespace:
             raise RefusedError(

@@ -34,11 +34,7 @@ _RANGE: Final = re.compile(r"(?:[*?]|(\w+)(?:-(\w+))?)(?:/(\d+))?")
 
 
 def check_cron(expression: str) -> str:
-    """Checks an expression of six fields, seconds first, and brings its spaces into order.
-
-    Raises:
-        ConfigError: It is none; the message names the field.
-    """
+    """Checks six fields, seconds first, and orders their spaces; ConfigError names a wrong one."""
     given = expression.split()
     if len(given) != len(_FIELDS):
         hint = f"; with seconds in front it is '0 {' '.join(given)}'" if len(given) == 5 else ""

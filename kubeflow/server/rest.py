@@ -94,19 +94,11 @@ class Rest:
         self._models = kfp_server_api.ApiClient(kfp_server_api.Configuration())
 
     def get(self, path: str, answer: str, query: Mapping[str, Any] | None = None) -> Any:
-        """Asks for one thing.
-
-        Raises:
-            NotFoundError: There is no such thing.
-        """
+        """Asks for one thing; NotFoundError where there is none."""
         return self._read(self._persist(lambda: self._send("GET", path, query)), answer)
 
     def list(self, path: str, answer: str, field: str, query: Mapping[str, Any]) -> Iterator[Any]:
-        """Asks for all things of a kind, page by page.
-
-        Args:
-            field: Attribute of a page that holds the things.
-        """
+        """Asks for all things of a kind, page by page; `field` of a page holds them."""
         token = ""
         for _ in range(_MOST_PAGES):
             page = self.get(path, answer, {**query, "page_size": _PAGE_SIZE, "page_token": token})

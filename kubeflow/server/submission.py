@@ -83,11 +83,7 @@ def add_job_options(parser: argparse.ArgumentParser, is_required: bool = True) -
 
 
 def read_plan(options: argparse.Namespace) -> Plan:
-    """Reads the recipe and the values given for it.
-
-    Raises:
-        ConfigError: Something in either does not do.
-    """
+    """Reads the recipe and the values given for it; ConfigError where something does not do."""
     check_root(options.root)
     recipe = load_recipe(Path(options.config))
     changed = override_recipe(recipe, read_assignments(options.set))
@@ -107,11 +103,7 @@ def connect(
     patience: Patience = PATIENCE,
     deadline: float = float("inf"),
 ) -> Api:
-    """Connects to the server, and sees whether it is one.
-
-    Raises:
-        ApiError: It is not.
-    """
+    """Connects to the server; ApiError where it is none."""
     rest = Rest(read_access(options.host, options.ca, os.environ), patience, deadline)
     api = Api(rest, options.namespace)
     api.check()
@@ -167,11 +159,7 @@ def run_command(command: Callable[[], int]) -> int:
 
 
 def find_deadline(timeout: float | None) -> float:
-    """Returns the time of `time.monotonic` at which so many seconds are over.
-
-    Raises:
-        ConfigError: It is not positive.
-    """
+    """Returns `time.monotonic` so many seconds from now; ConfigError if they are not positive."""
     if timeout is None:
         return float("inf")
     if not timeout > 0:
