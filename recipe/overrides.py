@@ -10,11 +10,7 @@ from darkroom.recipe.yaml_file import read_yaml
 
 
 def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
-    """Reads the values of `--set`, each FIELD=VALUE.
-
-    Raises:
-        ConfigError: One has no field or no value.
-    """
+    """Reads the values of `--set`; ConfigError where one is not FIELD=VALUE."""
     values = {}
     for assignment in assignments:
         field, sign, value = assignment.partition("=")
@@ -48,11 +44,7 @@ def override(content: dict[str, Any], values: Mapping[str, str], texts: Sequence
 
 
 def read_value(field: str, text: str) -> Any:
-    """Reads a field's value as YAML.
-
-    Raises:
-        ConfigError: It is no YAML, or says a key twice.
-    """
+    """Reads a field's value as YAML; ConfigError where it is none, or says a key twice."""
     try:
         return read_yaml(text, field.split("."))
     except yaml.YAMLError as error:

@@ -97,11 +97,7 @@ def load_recipe(path: Path, assignments: Sequence[str] = ()) -> Recipe:
     """Reads and validates a recipe.
 
     Args:
-        path: A YAML file.
         assignments: Values that stand in the place of the file's, each FIELD=VALUE.
-
-    Returns:
-        The recipe.
 
     Raises:
         ConfigError: The file cannot be read, is no YAML, says something twice, or something that
@@ -155,7 +151,6 @@ def parse_recipe(content: dict[str, Any], lines: Mapping[str, int] = NO_LINES) -
     """Validates what a recipe file holds.
 
     Args:
-        content: It.
         lines: The line that each field stands in, for messages.
 
     Raises:

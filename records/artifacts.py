@@ -20,11 +20,7 @@ def set_properties(artifact: "Artifact", values: Mapping[str, Any]) -> None:
 
 
 def read_properties(artifact: "Artifact") -> dict[str, Any]:
-    """The custom properties of an artifact by name; within a step on Kubeflow, numbers are floats.
-
-    Args:
-        artifact: TFX's, which is asked for what it keeps as JSON.
-    """
+    """Custom properties of an artifact by name; within a step on Kubeflow, numbers are floats."""
     custom = artifact.mlmd_artifact.custom_properties
     values = read_values(custom)
     for name, value in custom.items():

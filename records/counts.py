@@ -16,13 +16,7 @@ _QUARANTINED: Final = "quarantined"
 
 @dataclass(frozen=True)
 class ExampleCounts:
-    """Counts of rows; None for what is not known.
-
-    Attributes:
-        train: Examples of the train split.
-        eval: Examples of the eval split.
-        quarantined: Rows that became no example.
-    """
+    """Counts of the splits' examples and of quarantined rows; None for what is not known."""
 
     train: int | None = None
     eval: int | None = None

@@ -36,7 +36,6 @@ class Failure:
     """A bound that the gate found missed.
 
     Attributes:
-        metric: Name of the metric.
         slice: `overall`, or such as `label:3`.
         kind: `absolute`, or `change` against the baseline.
         bound: What was wanted, such as `≥ 0.95`.
@@ -64,11 +63,8 @@ class Evaluation:
 
     Attributes:
         overall: Metrics of the whole eval split.
-        slices: Metrics of its parts.
         confusion: The confusion matrix; None where nothing was counted.
         baseline_state: `compared`, or why there was no comparison.
-        blessed: Whether all bounds were met.
-        failures: Those that were not.
         learned_nothing: One sentence where the model seems to have, else "".
     """
 
@@ -105,11 +101,7 @@ class Evaluation:
 
     @classmethod
     def read(cls, folder: Path) -> "Evaluation":
-        """Reads `metrics.json`.
-
-        Raises:
-            OSError: It is not there.
-        """
+        """Reads `metrics.json`; OSError where it is not there."""
         content = json.loads((folder / METRICS_FILE).read_text())
         candidate, baseline, gate = content["candidate"], content["baseline"], content["gate"]
         before = {part["slice"]: part["metrics"] for part in baseline["slices"]} if baseline else {}

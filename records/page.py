@@ -13,9 +13,5 @@ def write_page(folder: Path, html: str) -> None:
 
 
 def read_page(folder: Path) -> str:
-    """Reads the page.
-
-    Raises:
-        OSError: It is not there.
-    """
+    """Reads the page; OSError where it is not there."""
     return (folder / PAGE_FILE).read_text(encoding="utf-8")

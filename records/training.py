@@ -36,11 +36,8 @@ class EpochRecord:
 
 def find_best(epochs: Sequence[EpochRecord]) -> EpochRecord:
     """The first epoch with the lowest `val_loss`; its weights are the model's."""
-    return min(epochs, key=lambda record: _number_or_infinity(record.val_loss))
-
-
-def _number_or_infinity(value: float) -> float:
-    return math.inf if math.isnan(value) else value
+    # Nothing is less than NaN, so that one would stay the lowest.
+    return min(epochs, key=lambda each: math.inf if math.isnan(each.val_loss) else each.val_loss)
 
 
 @dataclass(frozen=True)
@@ -78,11 +75,7 @@ class TrainingRecord:
 
     @classmethod
     def read(cls, folder: Path) -> "TrainingRecord":
-        """Reads `history.json`.
-
-        Raises:
-            OSError: It is not there.
-        """
+        """Reads `history.json`; OSError where it is not there."""
         content = json.loads((folder / HISTORY_FILE).read_text())
         return cls(
             tuple(EpochRecord(**epoch) for epoch in content["epochs"]),

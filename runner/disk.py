@@ -38,12 +38,7 @@ class Disk:
 
 
 def explain_full_disk(error: BaseException, disks: Sequence[Disk]) -> str:
-    """Names the disk that is full, in one line; empty where the error says nothing of the kind.
-
-    Args:
-        error: What was raised; what it was raised from counts, too.
-        disks: The folders that may be meant.
-    """
+    """Names the disk that is full, in one line; empty where neither error nor cause says so."""
     for each in _chain(error):
         if isinstance(each, DiskFullError):
             return str(each)

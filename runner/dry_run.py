@@ -11,26 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ml_metadata import metadata_store
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler import compiler, constants
-from tfx.orchestration import metadata
-from tfx.orchestration.local import runner_utils
 from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
+
+from darkroom.runner.local import launcher_arguments
 
 _WORDS: Mapping[str, str] = {"source": "its code", "content": "the file that it reads"}
 
 
 @dataclass(frozen=True)
 class PlannedNode:
-    """One node.
-
-    Attributes:
-        name: Its id.
-        cached: Whether it would come from the cache.
-        reason: Why it would run; empty where it would not.
-    """
+    """One node; `reason` says why it would run, and is empty where it would not."""
 
     name: str
     cached: bool
@@ -53,12 +46,7 @@ class _Looker(launcher.Launcher):
 
 
 def plan_run(pipeline: Pipeline, uncached: Collection[str]) -> list[PlannedNode]:
-    """Looks at every node of a pipeline.
-
-    Args:
-        pipeline: The pipeline, with the ML Metadata of its runs.
-        uncached: Ids of the nodes that never come from the cache.
-    """
+    """Looks at every node of a pipeline; those in `uncached` never come from the cache."""
     recorded = Path(pipeline.metadata_connection_config.sqlite.filename_uri)
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "metadata.sqlite"
@@ -92,30 +80,18 @@ def _plan_nodes(pipeline: Any, uncached: frozenset[str]) -> list[PlannedNode]:
 
 def _look(pipeline: Any, node: Any) -> str:
     """Why a node would run; empty where it comes from the cache."""
-    deployment = runner_utils.extract_local_deployment_config(pipeline)
-    config = deployment.metadata_connection_config
-    connection = getattr(config, config.WhichOneof("connection_config"))
-    name = node.node_info.id
-    before = _last_properties(connection, node.node_info.type.name)
+    arguments = launcher_arguments(pipeline, node)
+    with arguments["mlmd_connection"] as handle:
+        before = _last_properties(handle.store, node.node_info.type.name)
     try:
-        _Looker(
-            pipeline_node=node,
-            mlmd_connection=metadata.Metadata(connection),
-            pipeline_info=pipeline.pipeline_info,
-            pipeline_runtime_spec=pipeline.runtime_spec,
-            executor_spec=runner_utils.extract_executor_spec(deployment, name),
-            custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
-        ).launch()
+        _Looker(**arguments).launch()
     except _WouldRun as found:
         return _explain(before, {key: str(value) for key, value in found.properties.items()})
     return ""
 
 
-def _last_properties(
-    connection: metadata_store_pb2.ConnectionConfig, type_name: str
-) -> dict[str, str] | None:
+def _last_properties(store: Any, type_name: str) -> dict[str, str] | None:
     """Execution properties of a node's newest success; None where it has had none."""
-    store = metadata_store.MetadataStore(connection)
     done = (metadata_store_pb2.Execution.COMPLETE, metadata_store_pb2.Execution.CACHED)
     succeeded = [
         each for each in store.get_executions_by_type(type_name) if each.last_known_state in done

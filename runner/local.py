@@ -94,9 +94,10 @@ class ProgressRunner(local_dag_runner.LocalDagRunner):
         if name in self._uncached:
             node.execution_options.caching_options.enable_cache = False
         started = time.perf_counter()
-        connection = _connection(pipeline)
+        arguments = launcher_arguments(pipeline, node)
+        connection = arguments["mlmd_connection"]
         try:
-            info = _launcher(pipeline, node, connection, self._explain).launch()
+            info = _Launcher(self._explain, **arguments).launch()
         except (Exception, KeyboardInterrupt) as error:  # Executors may raise anything.
             return self._failure(name, time.perf_counter() - started, error)
         seconds = time.perf_counter() - started
@@ -160,26 +161,20 @@ class _Launcher(launcher.Launcher):
             raise
 
 
-def _connection(pipeline: Any) -> metadata.Metadata:
+def launcher_arguments(pipeline: Any, node: Any) -> dict[str, Any]:
+    """What TFX's launcher takes for a node of a compiled pipeline."""
     deployment = runner_utils.extract_local_deployment_config(pipeline)
     connection = deployment.metadata_connection_config
-    return metadata.Metadata(getattr(connection, connection.WhichOneof("connection_config")))
-
-
-def _launcher(
-    pipeline: Any, node: Any, connection: metadata.Metadata, explain: Explain
-) -> _Launcher:
-    deployment = runner_utils.extract_local_deployment_config(pipeline)
+    config = getattr(connection, connection.WhichOneof("connection_config"))
     name = node.node_info.id
-    return _Launcher(
-        explain,
-        pipeline_node=node,
-        mlmd_connection=connection,
-        pipeline_info=pipeline.pipeline_info,
-        pipeline_runtime_spec=pipeline.runtime_spec,
-        executor_spec=runner_utils.extract_executor_spec(deployment, name),
-        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, name),
-    )
+    return {
+        "pipeline_node": node,
+        "mlmd_connection": metadata.Metadata(config),
+        "pipeline_info": pipeline.pipeline_info,
+        "pipeline_runtime_spec": pipeline.runtime_spec,
+        "executor_spec": runner_utils.extract_executor_spec(deployment, name),
+        "custom_driver_spec": runner_utils.extract_custom_driver_spec(deployment, name),
+    }
 
 
 def _final_result(

@@ -27,7 +27,6 @@ class Pruning:
 
     Attributes:
         home: `<runs folder>/<pipeline>`.
-        runs: The runs.
         artifacts: Ids, in ML Metadata, of artifacts that only these runs refer to.
         folders: Where those artifacts and what their executors left lie.
         size: Bytes of all that.
@@ -68,12 +67,7 @@ def choose_runs(
 
 
 def plan_pruning(home: Path, chosen: Sequence[Run]) -> Pruning:
-    """Finds what goes with some runs of a pipeline.
-
-    Args:
-        home: `<runs folder>/<pipeline>`.
-        chosen: Runs of `choose_runs`.
-    """
+    """Finds what goes with some runs of a pipeline."""
     place = RunPlace(home, "")
     artifacts: dict[int, Path] = {}
     folders: list[Path] = []
@@ -94,11 +88,7 @@ def plan_pruning(home: Path, chosen: Sequence[Run]) -> Pruning:
 
 
 def prune(plan: Pruning) -> None:
-    """Removes it; killed half-way, the next time goes on.
-
-    Raises:
-        OSError: Something cannot be removed.
-    """
+    """Removes it; killed half-way, the next time goes on. OSError where something cannot go."""
     for folder in plan.folders:
         shutil.rmtree(folder)
     if plan.artifacts:

@@ -12,11 +12,11 @@ from darkroom.runner.failure import FailurePage
 from darkroom.runner.interpreter import importing
 from darkroom.runner.interruption import is_interrupted
 from darkroom.runner.session import (
+    LOG_FILE,
     RunError,
     RunPlace,
     RunSession,
     captured,
-    discard_log,
     open_place,
 )
 from darkroom.storage.errors import first_line
@@ -57,10 +57,6 @@ class LocalRun:
 def run_locally(run: LocalRun, verbose: bool = False) -> dict[str, Any] | None:
     """Runs a pipeline on this machine.
 
-    Args:
-        run: What to run.
-        verbose: Whether a failed node's trace goes to the terminal too, not only into the log.
-
     Returns:
         The summary (`runner/summary.py`), or None where TFX's command only looked at the DAG.
 
@@ -74,7 +70,8 @@ def run_locally(run: LocalRun, verbose: bool = False) -> dict[str, Any] | None:
                 session.started(run.rows, run.classes)
                 summary = _run_session(run, place, session)
             if summary is None:
-                discard_log(place)
+                # Nothing ran; an empty folder goes, too.
+                (place.folder / LOG_FILE).unlink(missing_ok=True)
             return summary
     except OSError as error:
         # Not even the summary could be written.

@@ -20,7 +20,6 @@ class Run:
     """One run.
 
     Attributes:
-        place: Where it lies.
         summary: What its `summary.json` says; empty where there is none.
         status: Of the summary; `running`, or `killed` where it left no summary.
     """
@@ -57,22 +56,14 @@ def list_pipelines(folder: Path) -> list[str]:
 
 
 def list_runs(home: Path) -> list[Run]:
-    """Runs of one pipeline, the newest first.
-
-    Args:
-        home: `<runs folder>/<pipeline>`.
-    """
+    """Runs of one pipeline, in `<runs folder>/<pipeline>`, the newest first."""
     ids = sorted((path.name for path in home.iterdir() if _is_run(path)), reverse=True)
     busy = is_locked(home / LOCK_FILE)
     return [_read(RunPlace(home, run_id), busy and run_id == ids[0]) for run_id in ids]
 
 
 def find_pipeline(folder: Path, name: str) -> Path:
-    """Returns `<runs folder>/<pipeline>`.
-
-    Raises:
-        RunError: No pipeline of that name has run.
-    """
+    """Returns `<runs folder>/<pipeline>`; RunError where none of that name has run."""
     known = list_pipelines(folder)
     if name not in known:
         ran = f"those that have are {', '.join(known)}" if known else "none has"

@@ -135,8 +135,6 @@ class RunSession:
     """Collects what the nodes did while it shows it.
 
     Args:
-        place: Where to write.
-        terminal: Where to show.
         facts: What goes into the summary as it is: `config`, `recipe`.
         failure_page: Makes the report of a run that did not get as far as its own.
     """
@@ -174,14 +172,11 @@ class RunSession:
         self._terminal.node_ended(result)
 
     def finish(self, error: str = "", trace: str = "") -> dict[str, Any]:
-        """Writes `summary.json`, with what is known, and the report, and shows where they are.
+        """Writes summary, with what is known, and report, shows where they are; returns the first.
 
         Args:
             error: What stopped the run outside of any node.
             trace: Where that came from.
-
-        Returns:
-            The summary.
 
         Raises:
             OSError: The summary cannot be written; the verdict has been shown.
@@ -257,8 +252,3 @@ def captured(place: RunPlace, verbose: bool) -> Iterator[Terminal]:
         terminal = Terminal(stream, verbose)
         with progress_to(ProgressHandler(terminal)):
             yield terminal
-
-
-def discard_log(place: RunPlace) -> None:
-    """Forgets a run in which nothing ran."""
-    (place.folder / LOG_FILE).unlink(missing_ok=True)

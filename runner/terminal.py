@@ -34,7 +34,6 @@ class Terminal:
     On a terminal the last line says what is being done, and for how long already.
 
     Args:
-        stream: Where to print.
         verbose: Whether a failed node's trace is printed too.
     """
 
