@@ -11,7 +11,6 @@ class EarlyStop:
     """A phase that ended before its last epoch.
 
     Args:
-        phase: The phase.
         epoch: Its last epoch, from 1.
         epochs: How many it was to have.
         patience: For how many epochs `val_loss` had not improved.

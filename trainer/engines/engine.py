@@ -21,7 +21,6 @@ class Job:
     """One training.
 
     Args:
-        config: The recipe's `trainer` section.
         classes: Names of the classes; a label is an index into them.
         image_shape: Height, width and channels of every image.
         train_files: Globs of gzip TFRecord files with transformed tf.Examples.
@@ -56,18 +55,10 @@ class Engine(Protocol):
     """What trains."""
 
     def check_weights(self, config: TrainerConfig, image_shape: tuple[int, int, int]) -> None:
-        """Does what `train` will do to have its first weights.
-
-        Raises:
-            WeightsError: They cannot be had.
-        """
+        """Does what `train` will do to have its first weights; WeightsError where that fails."""
 
     def train(self, job: Job) -> TrainedNetwork:
-        """Does the job; in a cluster, this worker's part of it.
-
-        Raises:
-            TrainerError: Examples, weights or configuration cannot be used.
-        """
+        """Does the job, in a cluster this worker's part of it; TrainerError where it cannot."""
 
 
 ENGINES: Final[Mapping[str, str]] = MappingProxyType(

@@ -40,8 +40,6 @@ class EpochLog(keras.callbacks.Callback):
     """Appends each epoch to the history and tells the user about it.
 
     Args:
-        history: Gets one record an epoch.
-        phase: The phase that is being trained.
         total_epochs: Epochs of all phases, for the line's "3/12".
         reports: Whether the user is told; of several workers, the chief does it.
     """
@@ -91,9 +89,6 @@ class StopLog(keras.callbacks.Callback):
     """Notes a fit that ends before its last epoch, and tells the user about it.
 
     Args:
-        history: Gets the record.
-        phase: The phase that is being trained.
-        epochs: Epochs of this phase.
         patience: That of `KeepBest`; None where nothing can end a fit.
         reports: Whether the user is told; of several workers, the chief does it.
     """

@@ -39,8 +39,6 @@ class Loop:
 
     Args:
         model: From uint8 [N, H, W, 3] to probabilities [N, C], or [N, 1] of class 1.
-        replicas: What trains it.
-        config: The recipe's `trainer` section.
         watchdog: Is told of each step that ended.
     """
 

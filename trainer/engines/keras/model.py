@@ -18,7 +18,6 @@ def build_model(config: TrainerConfig, classes: int, height: int, width: int) ->
     """The untrained model with the configured backbone weights.
 
     Args:
-        config: The recipe's `trainer` section.
         classes: Number of class names, at least 2.
         height: Image height in pixels.
         width: Image width in pixels.

@@ -25,7 +25,6 @@ class Replicas:
     """What trains one model together: GPUs of all workers, or workers where they have one or none.
 
     Args:
-        cluster: The workers.
         strategy: What keeps variables and gradients equal.
         stall_seconds: Longest time without progress before this worker gives up.
     """
@@ -98,7 +97,6 @@ def join(
     TensorFlow must not have computed anything before.
 
     Args:
-        cluster: The workers.
         join_seconds: When the wait ends, and the process with it.
         stall_seconds: That of `Replicas`.
 

@@ -53,7 +53,6 @@ def train(
         train_batches: uint8 [N, H, W, 3] and targets float32 [N, C], this worker's share; one pass
             is one epoch.
         eval_batches: Likewise, never augmented.
-        config: The recipe's `trainer` section.
         log_folder: Where TensorBoard's events go, if TensorBoard is installed.
         replicas: What trains it; None: this process, on one device.
 
