@@ -1,8 +1,4 @@
-"""Which column of versions a host can run: TFX 1.21 on new systems, TFX 1.16 on the others.
-
-Standard library and Python 3.8 syntax only: the host's own python3 runs this, before anything is
-installed.
-"""
+"""Which column of versions a host can run: TFX 1.21 on new systems, TFX 1.16 on the others."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A container engine that builds and runs images: found, or started where that is ours to do.
-
-Standard library and Python 3.8 syntax only, as in the rest of the set-up.
-"""
+"""A container engine that builds and runs images: found, or started where that is ours to do."""
 
 from __future__ import annotations
 
@@ -28,11 +25,7 @@ class NoEngineError(EngineError):
 
 
 class Engine(NamedTuple):
-    """A container engine that answers.
-
-    Attributes:
-        client: Path of the `docker` command.
-    """
+    """A container engine that answers; `client` is the path of the `docker` command."""
 
     client: str
 
@@ -53,7 +46,6 @@ def find_engine(environ: Mapping[str, str], log: Path) -> Engine:
     """Find a running engine; as root, start one that is installed and not running.
 
     Args:
-        environ: The environment.
         log: File for the words of an engine that is started; it goes on running.
 
     Raises:
@@ -74,11 +66,7 @@ def find_engine(environ: Mapping[str, str], log: Path) -> Engine:
 
 
 def find_client(environ: Mapping[str, str]) -> str:
-    """Path of the first `docker` on the PATH that builds with BuildKit.
-
-    Raises:
-        NoEngineError: There is none.
-    """
+    """Path of the first `docker` on the PATH that builds with BuildKit, else NoEngineError."""
     clients = list(list_clients(environ))
     for client in clients:
         if has_buildkit(client):

@@ -1,4 +1,4 @@
-"""What the host is and which Pythons it has. Standard library and Python 3.8 syntax only."""
+"""What the host is and which Pythons it has."""
 
 from __future__ import annotations
 

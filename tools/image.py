@@ -3,8 +3,6 @@
 Where the base image can be pulled it is; where no registry is reachable, a Debian 13 is made with
 mmdebstrap instead, once. The host's certificates and package-index settings reach the build as
 secrets, which leave no trace in the image.
-
-Standard library and Python 3.8 syntax only: the host's own python3 runs this.
 """
 
 from __future__ import annotations
@@ -42,10 +40,8 @@ def build(engine: Engine, image: str, target: str, base: str, variant: str = "")
     """Build one target of the Dockerfile.
 
     Args:
-        engine: What builds it.
         image: Its name and tag; a second tag says the revision.
         target: Stage of the Dockerfile.
-        base: Base image.
         variant: Empty, or "gpu".
 
     Raises:
@@ -73,11 +69,7 @@ def build(engine: Engine, image: str, target: str, base: str, variant: str = "")
 
 
 def run_tests(engine: Engine, image: str) -> None:
-    """Run the tests that start no pipeline inside an image of the target `test`.
-
-    Raises:
-        EngineError: Tests failed.
-    """
+    """Run the tests that start no pipeline, in an image of the target `test`, else EngineError."""
     variables = ["--env", "TF_CPP_MIN_LOG_LEVEL=2"]
     # A name that is known without a network: Beam's workers call back by it.
     alone = ["--network", "none", "--hostname", "localhost"]
@@ -90,7 +82,6 @@ def choose_base(engine: Engine, asked: str) -> str:
     """The base image to build on, made where it has to be.
 
     Args:
-        engine: Where to look for it.
         asked: What the user asks for; empty for the Dockerfile's default.
 
     Raises:
@@ -146,8 +137,6 @@ def write_secrets(environ: Mapping[str, str], home: Path, folder: Path) -> list[
     `environment` is read by the Dockerfile's shells; the other secrets are files that it points to.
 
     Args:
-        environ: The environment.
-        home: The user's home folder.
         folder: Where to write what is no file yet; it must outlive the build.
     """
     settings = {name: value for name, value in environ.items() if SETTINGS.fullmatch(name)}

@@ -3,8 +3,6 @@
 Picks the newest column of versions that the host can run, installs exactly what
 `requirements.lock` says and the project itself, and leaves a stamp. With a good stamp the next
 call returns at once; without one, `.venv` is taken for half-made and made anew.
-
-Standard library and Python 3.8 syntax only: the host's own python3 runs this.
 """
 
 from __future__ import annotations
@@ -29,11 +27,7 @@ INPUTS = (LOCK, BOOTSTRAP, "pyproject.toml", "setup.py")
 
 
 class Environment:
-    """The virtual environment of one working tree.
-
-    Args:
-        root: The repository's root, absolute.
-    """
+    """The virtual environment of one working tree, whose root is absolute."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -43,11 +37,7 @@ class Environment:
         self.stamp = self.folder / "darkroom-setup.json"
 
     def make(self) -> None:
-        """Bring the environment up to date; does nothing when it is.
-
-        Raises:
-            SetupError: The host cannot run it, or a step failed.
-        """
+        """Bring the environment up to date, if it is not; SetupError where it cannot be."""
         stamp = self.read_stamp()
         if stamp == self.expected_stamp():
             return
@@ -119,11 +109,7 @@ class Environment:
         return folder / "bin" / "python"
 
     def download(self, choice: Choice) -> str:
-        """Find a Python that uv manages, or let uv fetch one; returns its path.
-
-        Raises:
-            SetupError: It cannot be fetched.
-        """
+        """Find a Python that uv manages, or let uv fetch one; returns its path, else SetupError."""
         version = dotted(choice.column.download)
         try:
             run([self.uv, "python", "install", "--no-bin", version])
@@ -161,11 +147,7 @@ def marker(python: Path) -> str:
 
 
 def run(command: Sequence[str | Path]) -> None:
-    """Run a command whose output the user sees.
-
-    Raises:
-        SetupError: It cannot be started or exits with another status than 0.
-    """
+    """Run a command whose output the user sees; SetupError where it fails."""
     words = [str(word) for word in command]
     what = " ".join([Path(words[0]).name, *words[1:3]])
     # In a container everybody is root, and pip's warning about it helps nobody.

@@ -25,11 +25,7 @@ class Connection(Protocol):
     is_open: bool
 
     async def ask(self, request: bytes, timeout_seconds: float) -> bytes:
-        """Sends a request and returns its answer's body.
-
-        Raises:
-            NoAnswer: There is none, or it says that something failed.
-        """
+        """Sends a request and returns its answer's body; NoAnswer where it is none of success."""
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -40,7 +36,6 @@ async def connect(protocol: str, address: str) -> Connection:
 
     Args:
         protocol: `rest` or `grpc`.
-        address: Host and port.
 
     Raises:
         OSError: Nobody listens there.

@@ -9,11 +9,7 @@ from darkroom.benchmarks.serving.processes import FLASK_LOADED
 
 
 def create_app(model_path: str) -> Flask:
-    """Returns the WSGI application.
-
-    Args:
-        model_path: Folder of a SavedModel whose `serving_default` takes `image_bytes` [N].
-    """
+    """Returns the WSGI application; `serving_default` of the SavedModel takes `image_bytes` [N]."""
     app = Flask(__name__)
     model = tf.saved_model.load(model_path)
     signature = model.signatures["serving_default"]

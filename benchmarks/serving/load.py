@@ -81,13 +81,7 @@ class Recorder:
 
 
 class Load:
-    """One job, under way.
-
-    Args:
-        job: What to do.
-        connect: Opens a connection to the server.
-        requests: What to send, in turn.
-    """
+    """One job, under way."""
 
     def __init__(
         self, job: Job, connect: Callable[[], Awaitable[Connection]], requests: Sequence[bytes]
@@ -207,12 +201,7 @@ async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
 
 
 def summarize(recorder: Recorder, seconds: float) -> dict[str, Any]:
-    """Returns the numbers of one load.
-
-    Args:
-        recorder: What was taken down.
-        seconds: How long that was.
-    """
+    """Returns the numbers of one load that took so many seconds."""
     latencies = sorted(recorder.latencies)
     return {
         "requests": len(latencies),

@@ -179,14 +179,7 @@ def _server(plan: Plan, name: str, batching: bool) -> Iterator[Server]:
 
 
 def create_job(plan: Plan, server: Server, name: str, protocol: str) -> Job:
-    """Returns the job that saturates a server; writes the requests that it sends.
-
-    Args:
-        plan: How long.
-        server: Whom to ask.
-        name: Name of the model.
-        protocol: `rest`, `grpc`, or `flask` for the Flask app's own.
-    """
+    """Returns the job that saturates a server by `rest`, `grpc` or `flask`; writes its requests."""
     folder = plan.models / "requests" / name
     write_requests(folder, name)
     expected = EXPECTED[name]

@@ -56,14 +56,7 @@ class Server:
 
 @contextlib.contextmanager
 def model_server(work: Path, name: str, base_path: Path, batching: str = "") -> Iterator[Server]:
-    """Runs `python -m darkroom.serving.model_server` on free ports.
-
-    Args:
-        work: Folder for its log and its files.
-        name: Name of the model.
-        base_path: Folder of the version folders.
-        batching: `BatchingParameters` as text; empty switches batching off.
-    """
+    """Runs the model server on free ports; `batching` is `BatchingParameters` as text, or empty."""
     work.mkdir(parents=True, exist_ok=True)
     port_file = work / "ports"
     port_file.unlink(missing_ok=True)
@@ -141,11 +134,7 @@ def _wait(
 
 
 def run_module(module: str, *arguments: str, timeout_seconds: float) -> str:
-    """Runs `python -m` and returns what it wrote.
-
-    Raises:
-        BenchmarkError: It failed, or took too long.
-    """
+    """Runs `python -m` and returns what it wrote; BenchmarkError if it fails or takes too long."""
     command = [sys.executable, "-m", module, *arguments]
     try:
         done = subprocess.run(

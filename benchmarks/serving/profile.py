@@ -73,8 +73,6 @@ def record_profile(pid: int, seconds: float, file: Path) -> Iterator[Profile]:
     """Samples a process while the block runs; the profile is there when it has ended.
 
     Args:
-        pid: The process.
-        seconds: How long.
         file: Where to leave the stacks, for flame graphs.
     """
     profile = Profile()

@@ -90,9 +90,9 @@ def find_fonts(folders: Iterable[Path]) -> list[Path]:
     return usable
 
 
-def split_fonts(fonts: Sequence[Path], every: int = 10) -> tuple[list[Path], list[Path]]:
-    """Fonts for training and for the held-out check: whole folders, so no family is in both."""
+def split_fonts(fonts: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """Fonts for training and, of every tenth folder, for the check: no family is in both."""
     folders = sorted({font.parent for font in fonts})
-    held_out = set(folders[every // 2 :: every]) if len(folders) > every // 2 else {folders[-1]}
+    held_out = set(folders[5::10]) or {folders[-1]}
     train = [font for font in fonts if font.parent not in held_out]
     return train, [font for font in fonts if font.parent in held_out]

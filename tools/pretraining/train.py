@@ -85,7 +85,6 @@ def pretrain(
     train_fonts: Sequence[Path],
     held_out_fonts: Sequence[Path],
     config: PretrainingConfig,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, PretrainingResult]:
     """Trains the backbone to name letters; returns it without the classifier."""
     started = time.monotonic()
@@ -110,7 +109,6 @@ def pretrain(
         batch_size=config.batch_size,
         epochs=config.epochs,
         verbose=2,
-        callbacks=list(callbacks),
     )
     held_out = render_letters(held_out_fonts, config.held_out_images, config.seed + 1)
     named, ignoring_case = held_out_accuracy(classifier, *held_out)
