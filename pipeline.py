@@ -82,13 +82,8 @@ def create_pipeline(recipe: Recipe, state: InputState, root: str, metadata: str 
     """Builds the DAG.
 
     Args:
-        recipe: What to do.
-        state: What the data folder and the serving folder hold.
         root: Where artifacts go: a folder, or a URI on Kubeflow Pipelines.
         metadata: Path of ML Metadata's SQLite file, for a local run.
-
-    Returns:
-        A TFX pipeline that runs on TFX's local runner and compiles for Kubeflow Pipelines.
     """
     from tfx.orchestration import metadata as ml_metadata
     from tfx.orchestration.pipeline import Pipeline
@@ -220,9 +215,7 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
     """Runs the DAG on this machine.
 
     Args:
-        recipe: What to do.
         config_path: Where the recipe was read from; goes into the summary.
-        verbose: Whether a failed node's trace goes to the terminal too, not only into the log.
 
     Returns:
         The summary (`runner/summary.py`), or None where TFX's command only looked at the DAG.

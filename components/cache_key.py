@@ -23,8 +23,6 @@ def complete_key(node: "BaseComponent", tree: SourceTree, file: Path | None = No
     They are part of the cache key on both runtimes. No executor reads them.
 
     Args:
-        node: The node, wired.
-        tree: The source as it is now.
         file: The file that the node reads, if any. Where it is not here, its content is not known.
     """
     properties = node.exec_properties

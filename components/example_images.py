@@ -26,10 +26,6 @@ def read_images(examples: list[Artifact], split: str, limit: int) -> list[Exampl
     Args:
         examples: One Examples artifact of ImageExampleGen.
         split: `train` or `eval`.
-        limit: How many at the most.
-
-    Returns:
-        Up to `limit` images, in the order of the files.
     """
     return list(itertools.islice(iterate_images(examples, split), limit))
 

@@ -21,22 +21,14 @@ class _Module(NamedTuple):
 
 
 class SourceTree:
-    """The project's modules as their files are now; each is read once.
-
-    Args:
-        root: The package's folder.
-    """
+    """The project's modules as their files are now; each is read once."""
 
     def __init__(self, root: Path = ROOT) -> None:
         self._root = root
         self._modules: dict[str, _Module | None] = {}
 
     def fingerprint(self, names: Iterable[str]) -> str:
-        """Digest of all files that `files` finds, wherever the root lies.
-
-        Returns:
-            64 hexadecimal digits; empty where nothing named is ours.
-        """
+        """Digest (64 digits) of what `files` finds, wherever the root lies; empty without any."""
         files = self.files(names)
         return digest_files(self._root, files) if files else ""
 

@@ -91,9 +91,6 @@ def image_stats_options(metadata_columns: Sequence[str] = ()) -> "tfdv.StatsOpti
     SchemaGen puts into the schema what the statistics hold, and Transform reads what the schema
     holds. Paths are left out. Nothing here, nor in StatisticsGen with these options, runs a
     TensorFlow op, so no GPU is taken.
-
-    Args:
-        metadata_columns: Of the recipe's `data` section.
     """
     # Imported here: the import takes as long as TensorFlow's, and checking a recipe needs neither.
     import tensorflow_data_validation as tfdv

@@ -17,7 +17,6 @@ class Anomaly:
     """One deviation from the schema.
 
     Args:
-        split: Split in which it occurs.
         feature: Name of the feature; empty for the data set as a whole.
         kind: Name in `AnomalyInfo.Type`.
         description: One line.

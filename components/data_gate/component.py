@@ -53,8 +53,6 @@ class DataGate(BaseComponent):
         """Declares the node.
 
         Args:
-            quarantine: Of ImageExampleGen.
-            anomalies: Of ExampleValidator.
             max_quarantined: Largest share of unusable rows that passes, 0 to 1.
             fatal: Kinds of anomalies that stop the run, see ValidationConfig.
             fatal_features: Features in which they do.

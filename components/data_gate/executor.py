@@ -26,11 +26,7 @@ class Executor(BaseExecutor):
         output_dict: dict[str, list[Artifact]],
         exec_properties: dict[str, Any],
     ) -> None:
-        """Fills `blessing`; see the component for inputs and parameters.
-
-        Raises:
-            DataGateError: The data are not fit to train on.
-        """
+        """Fills `blessing`; DataGateError where the data are not fit to train on."""
         self._log_startup(input_dict, output_dict, exec_properties)
         quarantine = artifact_utils.get_single_uri(input_dict["quarantine"])
         anomalies_uri = artifact_utils.get_single_uri(input_dict["anomalies"])

@@ -18,7 +18,6 @@ def check_quarantine(summary: IngestSummary, max_quarantined: float, uri: str = 
     """Refuses too many unusable rows.
 
     Args:
-        summary: Of the ingest.
         max_quarantined: Largest share of unusable rows that passes, 0 to 1.
         uri: Of the quarantine, for the message; empty before there is one.
 
@@ -39,11 +38,7 @@ def check_quarantine(summary: IngestSummary, max_quarantined: float, uri: str = 
 
 
 def check_splits(summary: IngestSummary) -> None:
-    """Refuses an empty split.
-
-    Raises:
-        DataGateError: Train or eval has no examples.
-    """
+    """Raises DataGateError where train or eval has no examples."""
     for split, count in summary.splits.items():
         if count == 0:
             raise DataGateError(
@@ -56,7 +51,6 @@ def check_anomalies(fatal: "Sequence[Anomaly]", uri: str) -> None:
     """Refuses fatal anomalies.
 
     Args:
-        fatal: Those found.
         uri: Of the anomalies, for the message.
 
     Raises:

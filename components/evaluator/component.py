@@ -33,10 +33,8 @@ class Evaluator(base_beam_component.BaseBeamComponent):
 
     Args:
         examples: Raw examples; the eval split is used.
-        model: The candidate.
         baseline_model: BaselineModel's output; it may hold no SavedModel.
         transform_graph: Gives the label vocabulary.
-        evaluation: Metrics, slices and bounds.
     """
 
     SPEC_CLASS = EvaluatorSpec

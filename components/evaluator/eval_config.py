@@ -22,7 +22,6 @@ def build_eval_config(config: EvaluationConfig, classes: int) -> config_pb2.Eval
     """Builds TFMA's configuration.
 
     Args:
-        config: The recipe's section.
         classes: Number of classes, for the macro average of each against the rest.
 
     Returns:

@@ -77,7 +77,6 @@ def baseline_state(candidate: Path, baseline: Path, classes: list[str]) -> Basel
     bound that demands an improvement, and with it every second run.
 
     Args:
-        candidate: The candidate's SavedModel.
         baseline: The baseline's SavedModel; it need not exist.
         classes: The candidate's class names in index order.
 
@@ -95,12 +94,7 @@ def baseline_state(candidate: Path, baseline: Path, classes: list[str]) -> Basel
 
 
 def find_unusable(examples: list[Artifact], classes: list[str]) -> str:
-    """Says which eval example cannot be measured, in one line; empty where all can be.
-
-    Args:
-        examples: The raw examples.
-        classes: The class names that the model knows.
-    """
+    """Says which eval example cannot be measured, in one line; empty where all can be."""
     for image in iterate_images(examples, "eval"):
         if image.label not in classes:
             return (

@@ -12,7 +12,6 @@ def describe_ignorance(classes: Sequence[str], counts: Sequence[Sequence[int]]) 
     """One sentence about a model that seems to have learned nothing; empty for any other.
 
     Args:
-        classes: Class names.
         counts: Examples by class, rows true, columns predicted.
     """
     total = sum(map(sum, counts))

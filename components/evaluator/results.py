@@ -26,7 +26,6 @@ def read_results(folder: str, classes: list[str], baseline: str, bounded: bool) 
     """Reads TFMA's output folder.
 
     Args:
-        folder: Output folder of one evaluation.
         classes: Class names in index order.
         baseline: What became of the baseline.
         bounded: Whether any bound applies; TFMA says "not ok" where none does.

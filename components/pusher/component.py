@@ -28,11 +28,9 @@ class Pusher(base_component.BaseComponent):
     The artifact `pushed_model` holds a `darkroom.records.push.PushOutcome`.
 
     Args:
-        model: The candidate.
         examples: Raw examples; images of the eval split become warm-up requests.
         model_blessing: From Evaluator.
         infra_blessing: From ServingCheck.
-        push: Where to.
     """
 
     SPEC_CLASS = PusherSpec

@@ -25,7 +25,6 @@ class ServingCheck(base_component.BaseComponent):
     It stands where other pipelines have InfraValidator, which needs Docker or a cluster.
 
     Args:
-        model: The candidate.
         examples: Raw examples; a few images of the eval split are sent.
     """
 

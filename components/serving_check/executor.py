@@ -45,7 +45,6 @@ def check(model: Path, images: Sequence[bytes]) -> str:
     """Serves a model and asks it.
 
     Args:
-        model: The SavedModel.
         images: Encoded images; broken ones are welcome.
 
     Returns:
