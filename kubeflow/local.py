@@ -7,10 +7,7 @@ Usage:
 The pipeline is compiled and driven within the image, which has the SDK that can run pipelines in
 containers (`darkroom.kubeflow.local_driver`). Data and serving folder are mounted, and given as
 parameters of the run; the YAML stays as it is compiled. A run writes what a run of `pipeline.py`
-writes, below `runs_folder/<name>-containers`.
-
-Exit codes: as pipeline.py's: 0 pushed or unchanged, 1 failed, 2 bad recipe, data or engine, 3 not
-blessed, 4 withdrawn.
+writes, below `runs_folder/<name>-containers`; the exit codes are those of `pipeline.py`.
 """
 
 import argparse

@@ -9,8 +9,6 @@ Usage:
 A schedule is known by its name within the experiment. Kubeflow cannot change one: a new one is made
 and then the old one deleted, so that no time is missed. What a stopped update left behind, the next
 one clears. Each run reads the data and the served version when it gets there.
-
-Exit codes: 0 done, 1 the server gives no good answer, 2 bad recipe or refused request.
 """
 
 import argparse

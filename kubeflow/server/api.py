@@ -108,8 +108,7 @@ class Api:
             "V2beta1Experiment",
             lambda: self._find_experiment(name),
         )
-        identifier: str = experiment.experiment_id
-        return identifier
+        return str(experiment.experiment_id)
 
     def find_experiment(self, name: str) -> str | None:
         """Returns the id of an experiment, or None."""
@@ -121,16 +120,11 @@ class Api:
         body = models.V2beta1Run(display_name=name, description=mark, **_describe(job))
 
         def find() -> list[Any]:
-            return [
-                run
-                for run in self._list(
-                    "runs", "V2beta1ListRunsResponse", name, experiment_id=job.experiment
-                )
-                if run.description == mark
-            ]
+            chosen = {"experiment_id": job.experiment}
+            found = self._list("runs", "V2beta1ListRunsResponse", name, **chosen)
+            return [run for run in found if run.description == mark]
 
-        run_id: str = self._create_one("runs", body, "V2beta1Run", find, "run_id")
-        return run_id
+        return self._create_one("runs", body, "V2beta1Run", find, "run_id")
 
     def get_run(self, run_id: str) -> Any:
         """Returns a run as a `V2beta1Run`, its tasks in `run_details.task_details`."""
@@ -169,16 +163,15 @@ class Api:
             found = self.list_schedules(job.experiment, name)
             return [item for item in found if item.description == mark]
 
-        schedule: str = self._create_one(
+        return self._create_one(
             "recurringruns", body, "V2beta1RecurringRun", find, "recurring_run_id"
         )
-        return schedule
 
     def delete_schedule(self, identifier: str) -> None:
         """Deletes a recurring run; runs that it has started go on."""
         self._rest.delete(f"{_BASE}/recurringruns/{quote(identifier, safe='')}")
 
-    def _create_one(self, kind: str, body: Any, answer: str, find: Any, identifier: str) -> Any:
+    def _create_one(self, kind: str, body: Any, answer: str, find: Any, identifier: str) -> str:
         """Creates a thing of which the server would take two; deletes what came late."""
         searched = False
 

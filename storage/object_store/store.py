@@ -92,7 +92,7 @@ class ObjectStore:
             return stored if _has_md5(head, bucket) else replace(stored, md5="")
 
     def read(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
-        """Content, or bytes `start` to `end` of it; ObjectChangedError if it has none."""
+        """Content, or bytes `start` to `end` of it; ObjectChangedError if there are none."""
         with self._at(name) as path:
             return bytes(self._files.cat_file(path, start=start, end=end))
 

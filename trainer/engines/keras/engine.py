@@ -29,7 +29,7 @@ class KerasEngine:
     stall_seconds: float = STALL_SECONDS
 
     def check_weights(self, config: TrainerConfig, image_shape: tuple[int, int, int]) -> None:
-        """Loads the weights into a backbone, downloads ImageNet's; else WeightsError."""
+        """Loads the weights into a backbone; WeightsError where they cannot be had."""
         height, width, _ = image_shape
         load_backbone_weights(build_backbone(config.backbone, height, width, config.alpha), config)
         # Names that Keras numbers begin anew, so that a model is what it is without this check; and
