@@ -45,7 +45,6 @@ def export(
         network: What answers for decoded images; C is the number of classes.
         tf_transform_output: The Transform component's output; gives the vocabulary and the graph.
         transform: The configuration that graph was made with.
-        path: Folder to write to.
 
     Raises:
         ExportError: The network's outputs do not fit the label vocabulary.

@@ -16,8 +16,6 @@ def write_warmup_requests(
     """Writes one Predict request for each batch size; nothing where there are no images.
 
     Args:
-        model: The SavedModel to write into.
-        model_name: Name under which the model will be served.
         images: Encoded images; repeated where a batch needs more.
         batch_sizes: Images a request.
     """

@@ -62,7 +62,7 @@ def _json(document: Any) -> bytes:
 
 
 def _message(name: str, inputs: dict[str, np.ndarray]) -> bytes:
-    request = protos.message_class("tensorflow.serving.PredictRequest")()
+    request = protos.create_message("PredictRequest")
     request.model_spec.name = name
     for key, array in inputs.items():
         fill_tensor(request.inputs[key], array)

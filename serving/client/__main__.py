@@ -8,7 +8,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -17,7 +17,7 @@ from darkroom.serving.client.base import ModelClient
 from darkroom.serving.client.errors import ClientError
 from darkroom.serving.client.predict_command import predict
 from darkroom.serving.client.remedies import describe
-from darkroom.serving.client.signatures import Signature, TensorSpec
+from darkroom.serving.client.signatures import Signature
 
 _INTERRUPTED: Final = 130
 _BROKEN_PIPE: Final = 141
@@ -82,12 +82,9 @@ def _show_metadata(client: ModelClient, values: argparse.Namespace) -> int:
 
 def _describe_signature(name: str, signature: Signature) -> str:
     method = f" ({signature.method_name})" if signature.method_name else ""
-    lines = _describe_tensors("takes", signature.inputs)
-    return "\n".join([f"{name}{method}", *lines, *_describe_tensors("gives", signature.outputs)])
-
-
-def _describe_tensors(verb: str, specs: Mapping[str, TensorSpec]) -> list[str]:
-    return [f"  {verb} {name}: {spec}" for name, spec in specs.items()]
+    takes = [f"  takes {key}: {spec}" for key, spec in signature.inputs.items()]
+    gives = [f"  gives {key}: {spec}" for key, spec in signature.outputs.items()]
+    return "\n".join([f"{name}{method}", *takes, *gives])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ class RestAddress:
     Attributes:
         url: The URL without a slash at its end.
         host: Name or IP address, IPv6 without brackets.
-        port: TCP port.
         path: Path before `/v1`; empty for most servers.
         is_secure: Whether the connection is TLS.
     """
@@ -28,15 +27,12 @@ class RestAddress:
     @property
     def authority(self) -> str:
         """Host and port as the header `Host` has them."""
-        return f"{_bracket(self.host)}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 def parse_url(url: str) -> RestAddress:
-    """Returns the parts of a URL as `http://127.0.0.1:8501`.
-
-    Raises:
-        ValueError: Not such a URL.
-    """
+    """Returns the parts of a URL as `http://127.0.0.1:8501`; ValueError for anything else."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -58,17 +54,9 @@ def parse_url(url: str) -> RestAddress:
 
 
 def check_grpc_address(address: str) -> str:
-    """Returns an address as `127.0.0.1:8500` or `unix:/path`.
-
-    Raises:
-        ValueError: Not such an address.
-    """
+    """Returns an address as `127.0.0.1:8500` or `unix:/path`; ValueError for anything else."""
     if address.startswith(("http://", "https://")):
         raise ValueError(f"{address!r} is a URL; gRPC takes HOST:PORT or unix:/path")
     if ":" not in address.strip("[]:"):
         raise ValueError(f"{address!r} has no port; gRPC takes HOST:PORT or unix:/path")
     return address
-
-
-def _bracket(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

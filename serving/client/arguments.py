@@ -33,11 +33,7 @@ def create_parser() -> argparse.ArgumentParser:
 
 
 def create_client(values: argparse.Namespace) -> ModelClient:
-    """Returns the client that a command line asks for.
-
-    Raises:
-        ValueError: Arguments that contradict each other, or a file that is unfit.
-    """
+    """Returns the client that a command line asks for; ValueError for one that does not do."""
     target = Target(values.model, values.version, values.label)
     files = (values.ca, values.cert, values.key, values.server_name)
     needs_tls = values.tls or any(value is not None for value in files)

@@ -3,7 +3,6 @@
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -33,6 +32,7 @@ class ModelClient(ABC):
         retry: How to try again while the server is unavailable.
 
     Raises:
+        ClientError: In each method that asks, where the server gives no usable answer.
         ValueError: A time limit that leaves no time.
     """
 
@@ -51,12 +51,7 @@ class ModelClient(ABC):
     def __enter__(self: Client) -> Client:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -74,11 +69,7 @@ class ModelClient(ABC):
         self._startup = Startup(seconds, report) if seconds > 0 else None
 
     def predict(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Classifies encoded images in one request, one prediction for each.
-
-        Raises:
-            ClientError: The server gives no usable answer.
-        """
+        """Classifies encoded images in one request, one prediction for each."""
         if not images:
             return []
         outputs = self._classify_images({INPUT: list(images)})
@@ -100,8 +91,7 @@ class ModelClient(ABC):
             concurrency: Requests at a time.
 
         Raises:
-            ClientError: A request gets no usable answer; raised when its images' turn comes. What
-                follows them is not asked any more.
+            ClientError: When the turn of a request's images comes. What follows is not asked.
             ValueError: A number less than 1.
         """
         if batch_size < 1 or concurrency < 1:
@@ -133,7 +123,6 @@ class ModelClient(ABC):
             The classes of each example, in the model's order.
 
         Raises:
-            ClientError: The server gives no usable answer.
             ValueError: A value that no feature can have.
         """
         return self._read_classes(self._ask_examples("classify", examples, signature_name, context))
@@ -144,28 +133,16 @@ class ModelClient(ABC):
         signature_name: str = "",
         context: Example | None = None,
     ) -> list[float]:
-        """Calls a signature for regression; arguments and errors are those of `classify`.
-
-        Returns:
-            One number for each example.
-        """
+        """Calls a signature for regression, as `classify` does; returns a number an example."""
         return self._read_numbers(self._ask_examples("regress", examples, signature_name, context))
 
     @abstractmethod
     def get_status(self) -> list[ModelVersionStatus]:
-        """Returns the states of the model's versions.
-
-        Raises:
-            ClientError: The server gives no usable answer.
-        """
+        """Returns the states of the model's versions."""
 
     @abstractmethod
     def get_signatures(self) -> dict[str, Signature]:
-        """Returns the model's signatures by name.
-
-        Raises:
-            ClientError: The server gives no usable answer.
-        """
+        """Returns the model's signatures by name."""
 
     @abstractmethod
     def _classify_images(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:

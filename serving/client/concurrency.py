@@ -1,7 +1,7 @@
 """Several calls at a time, their results in the order of what was asked."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -19,7 +19,7 @@ def split(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 def map_in_order(
     function: Callable[[Item], Result], items: Iterable[Item], concurrency: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yields the function's results in the order of the items, each as soon as it can.
 
     At most twice as many items as there are threads are taken before the first result is given
@@ -27,9 +27,7 @@ def map_in_order(
     iterator is closed or a call fails, is not begun any more.
 
     Args:
-        function: Called in `concurrency` threads.
         items: Taken one by one, by the caller's thread.
-        concurrency: Calls at a time, at least 1.
 
     Raises:
         ValueError: `concurrency` is less than 1.

@@ -18,7 +18,6 @@ class UnavailableError(ClientError):
     """The server cannot be reached, or cannot answer now; another try may succeed.
 
     Args:
-        message: One line that names the server.
         retry_after_seconds: When to try again, if the server says so.
     """
 
@@ -39,9 +38,7 @@ class RequestError(ClientError):
     """The server refuses the request.
 
     Args:
-        address: The server.
         code: Name of the gRPC status, or `HTTP` and the number of the HTTP status.
-        message: The server's words.
     """
 
     def __init__(self, address: str, code: str, message: str) -> None:

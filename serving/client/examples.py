@@ -24,11 +24,7 @@ class ClassScore(NamedTuple):
 
 
 def read_feature(name: str, value: Any) -> list[Any]:
-    """Returns the values of a feature: all float, all int, or all bytes or str.
-
-    Raises:
-        ValueError: Other values, or more than one dimension.
-    """
+    """Returns the values of a feature: all float, all int, or all bytes or str; else ValueError."""
     array = np.atleast_1d(to_array(value))
     if array.ndim != 1:
         raise ValueError(f"feature {name!r} has {array.ndim} dimensions; a feature is a flat list")
@@ -44,8 +40,6 @@ def fill_input(input_: Any, examples: Sequence[Example], context: Example | None
     """Writes examples into an empty `tensorflow.serving.Input`.
 
     Args:
-        input_: The message to fill.
-        examples: One mapping an example.
         context: Features that all examples share.
 
     Raises:

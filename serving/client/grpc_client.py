@@ -59,11 +59,10 @@ _PUSHBACK: Final = "grpc-retry-pushback-ms"
 class GrpcClient(ModelClient):
     """Asks one model over gRPC; safe to use from many threads, which share one connection.
 
+    Arguments that are not named here are those of `ModelClient`.
+
     Args:
         address: Where the server is, for example `127.0.0.1:8500` or `unix:/run/serving.sock`.
-        target: The model, or just its name.
-        timeout_seconds: Seconds for one call, its retries included.
-        retry: How to try again while the server is unavailable.
         tls: Certificates; None connects without TLS, `TlsConfig()` trusts gRPC's own authorities.
         headers: Metadata to add to each request, as `authorization`.
         compress: Whether to send messages gzipped, for a slow network and numbers; images are
@@ -91,7 +90,9 @@ class GrpcClient(ModelClient):
         self._methods = {path: self._create_method(path) for path in _METHODS}
 
     def _create_method(self, path: str) -> Any:
-        request, response = (_message_class(name) for name in _METHODS[path])
+        request, response = (
+            protos.message_class(f"tensorflow.serving.{name}") for name in _METHODS[path]
+        )
         return self._channel.unary_unary(
             path,
             request_serializer=request.SerializeToString,
@@ -116,7 +117,6 @@ class GrpcClient(ModelClient):
             Output name to array; strings as object arrays of bytes.
 
         Raises:
-            ClientError: The server gives no usable answer.
             TensorError: An input is of a type that no tensor has.
         """
         request = self._create_request(protos.PREDICT, signature_name)
@@ -154,15 +154,11 @@ class GrpcClient(ModelClient):
         }
 
     def get_metadata(self) -> dict[str, Any]:
-        """Returns the signatures: signature name to `SignatureDef` message.
-
-        Raises:
-            ClientError: The server gives no usable answer.
-        """
+        """Returns the signatures: signature name to `SignatureDef` message."""
         request = self._create_request(protos.GET_MODEL_METADATA)
         request.metadata_field.append(_SIGNATURE_DEF)
         response = self._call(protos.GET_MODEL_METADATA, request)
-        signatures = _message_class("SignatureDefMap")()
+        signatures = protos.create_message("SignatureDefMap")
         if not response.metadata[_SIGNATURE_DEF].Unpack(signatures):
             raise AnswerError(f"{self.address}: the answer has no {_SIGNATURE_DEF}")
         return dict(signatures.signature_def)
@@ -191,7 +187,7 @@ class GrpcClient(ModelClient):
         self._channel.close()
 
     def _create_request(self, path: str, signature_name: str = "") -> Any:
-        request = _message_class(_METHODS[path][0])()
+        request = protos.create_message(_METHODS[path][0])
         request.model_spec.name = self.target.model
         request.model_spec.signature_name = signature_name
         if self.target.version is not None:
@@ -256,10 +252,6 @@ def _read_spec(info: Any) -> TensorSpec:
     sizes = [dimension.size for dimension in info.tensor_shape.dim]
     type_name = _name_enum(info, "dtype").removeprefix("DT_").lower()
     return TensorSpec(type_name, read_shape(sizes, info.tensor_shape.unknown_rank))
-
-
-def _message_class(name: str) -> Any:
-    return protos.message_class(f"tensorflow.serving.{name}")
 
 
 def _name_enum(message: Any, field: str) -> str:

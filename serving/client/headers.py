@@ -31,11 +31,7 @@ def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def read_headers(path: Path) -> dict[str, str]:
-    """Returns the headers in a file, one `name: value` a line.
-
-    Raises:
-        ValueError: The file cannot be read, or a line has another form.
-    """
+    """Returns the headers in a file, one `name: value` a line; ValueError for anything else."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:

@@ -28,10 +28,8 @@ class HttpRequest:
     """A request.
 
     Attributes:
-        method: HTTP method.
         path: Path, percent-encoded.
         headers: Headers by name, without those for the body's length.
-        body: The body; None for none.
     """
 
     method: str
@@ -45,7 +43,6 @@ class HttpResponse:
     """An answer.
 
     Attributes:
-        status: HTTP status.
         headers: Headers by lower-case name.
         body: The body, decompressed.
     """
@@ -56,21 +53,13 @@ class HttpResponse:
 
 
 class Deadline:
-    """A moment until which something has to be done.
-
-    Args:
-        seconds: How far it is from now.
-    """
+    """A moment until which something has to be done."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def remaining(self) -> float:
-        """Returns the seconds left.
-
-        Raises:
-            TimeoutError: There are none.
-        """
+        """Returns the seconds left; TimeoutError where there are none."""
         seconds = self._end - time.monotonic()
         if seconds <= 0:
             raise TimeoutError

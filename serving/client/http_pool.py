@@ -18,7 +18,6 @@ class ConnectionPool:
     """As many connections as there have been requests at one time; safe to use from many threads.
 
     Args:
-        address: The server.
         context: How to secure the connections; None for plain HTTP.
         server_name: Name in the server's certificate, if not the host.
     """
@@ -41,7 +40,6 @@ class ConnectionPool:
         """Sends a request and returns its answer.
 
         Args:
-            request: The request.
             seconds: How long all of it may take.
 
         Raises:

@@ -6,10 +6,11 @@ are answered. Only a server that answers nothing at all is given up at its first
 
 import argparse
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from darkroom.serving.client.base import ModelClient
@@ -43,8 +44,6 @@ def predict(client: ModelClient, values: argparse.Namespace, report: Callable[[s
     """Prints an answer for each image; returns the exit code.
 
     Args:
-        client: The server's.
-        values: The command line.
         report: Takes what goes to standard error, a line at a time.
 
     Raises:
@@ -52,9 +51,10 @@ def predict(client: ModelClient, values: argparse.Namespace, report: Callable[[s
     """
     images = find_images(values.images, report)
     done, failed, has_answer = 0, 0, False
-    outcomes = _ask_all(client, images, values.batch_size, values.concurrency)
-    with closing(outcomes):
-        for outcome in outcomes:
+    batches = split(images, values.batch_size)
+    answers = map_in_order(partial(_ask, client), batches, values.concurrency)
+    with closing(answers):
+        for outcome in chain.from_iterable(answers):
             _show(outcome, values, report)
             done += 1
             has_answer = has_answer or outcome.prediction is not None
@@ -66,14 +66,6 @@ def predict(client: ModelClient, values: argparse.Namespace, report: Callable[[s
     elif failed and len(images) > 1:
         report(f"{failed} of {len(images)} images failed")
     return 1 if failed else 0
-
-
-def _ask_all(
-    client: ModelClient, images: list[ImageFile], batch_size: int, concurrency: int
-) -> Generator[Outcome, None, None]:
-    batches = split(images, batch_size)
-    for outcomes in map_in_order(partial(_ask, client), batches, concurrency):
-        yield from outcomes
 
 
 def _ask(client: ModelClient, batch: list[ImageFile]) -> list[Outcome]:

@@ -40,13 +40,11 @@ _TIMED_OUT: Final = 504
 class RestClient(ModelClient):
     """Asks one model over REST; safe to use from many threads.
 
-    Keeps as many connections as there are requests at one time.
+    Keeps as many connections as there are requests at one time. Arguments that are not named here
+    are those of `ModelClient`.
 
     Args:
         base_url: Where the server is, for example `http://127.0.0.1:8501`.
-        target: The model, or just its name.
-        timeout_seconds: Seconds for one call, its retries included.
-        retry: How to try again while the server is unavailable.
         tls: Certificates for an `https` URL; without them, the system's authorities are trusted.
         headers: Headers to add to each request, as `authorization`.
         compress: Whether to send bodies gzipped, and to ask for answers so. For a slow network and
@@ -94,9 +92,6 @@ class RestClient(ModelClient):
         Returns:
             Output name to array: float64, int64, bool, or object of str (of bytes, if the name
             ends in `_bytes`), as JSON has no other types.
-
-        Raises:
-            ClientError: The server gives no usable answer.
         """
         answer = self._post("predict", rest_json.write_inputs(inputs, signature_name))
         outputs = rest_json.get(answer, "outputs")
@@ -126,11 +121,7 @@ class RestClient(ModelClient):
         return {name: rest_json.read_signature(document) for name, document in documents}
 
     def get_metadata(self) -> dict[str, Any]:
-        """Returns the signatures as JSON: signature name to inputs, outputs and method name.
-
-        Raises:
-            ClientError: The server gives no usable answer.
-        """
+        """Returns the signatures as JSON: signature name to inputs, outputs and method name."""
         signatures = self._get("/metadata")
         for key in ("metadata", "signature_def", "signature_def"):
             signatures = rest_json.get(signatures, key)

@@ -22,11 +22,7 @@ def write_inputs(inputs: Mapping[str, Any], signature_name: str) -> bytes:
 def write_examples(
     examples: Sequence[Example], signature_name: str, context: Example | None
 ) -> bytes:
-    """Returns the body of a classify or regress request.
-
-    Raises:
-        ValueError: A value that no feature can have.
-    """
+    """Returns the body of a classify or regress request; ValueError for what no feature can be."""
     members = {"examples": "[" + ",".join(map(_write_example, examples)) + "]"}
     if context is not None:
         members["context"] = _write_example(context)
@@ -34,11 +30,7 @@ def write_examples(
 
 
 def parse(body: bytes) -> Any:
-    """Returns the document of an answer.
-
-    Raises:
-        AnswerError: It is not JSON.
-    """
+    """Returns the document of an answer; AnswerError where it is not JSON."""
     try:
         # TensorFlow Serving writes strings as they are, also those that are not UTF-8.
         return json.loads(body.decode("utf-8", "surrogateescape"))
@@ -47,11 +39,7 @@ def parse(body: bytes) -> Any:
 
 
 def get(answer: Any, key: str) -> Any:
-    """Returns a member of an object.
-
-    Raises:
-        AnswerError: There is none.
-    """
+    """Returns a member of an object; AnswerError where there is none."""
     if not isinstance(answer, dict) or key not in answer:
         raise AnswerError(f"the answer has no {key!r}; is this a TensorFlow Serving?")
     return answer[key]
@@ -77,11 +65,7 @@ def read_array(value: Any) -> np.ndarray:
 
 
 def read_signature(document: Any) -> Signature:
-    """Returns a signature of a metadata answer.
-
-    Raises:
-        AnswerError: It has another form.
-    """
+    """Returns a signature of a metadata answer; AnswerError where it has another form."""
     return Signature(
         method_name=str(get(document, "method_name")),
         inputs=_read_specs(get(document, "inputs")),

@@ -42,17 +42,6 @@ class RetryPolicy:
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} is {getattr(self, name)}; use 0 or more")
 
-    def find_delay(self, number: int, jitter: float) -> float:
-        """Returns the seconds to wait after a try.
-
-        Args:
-            number: Which try it was, from 0.
-            jitter: Factor around 1, which keeps many clients from coming back at one moment.
-        """
-        # Beyond 2**62 a float would overflow at last; the maximum is reached long before.
-        mean = self.first_delay_seconds * 2 ** min(number, 62)
-        return min(mean, self.max_delay_seconds) * jitter
-
 
 def call_with_retries(
     attempt: Callable[[float], Result],
@@ -68,10 +57,7 @@ def call_with_retries(
     Args:
         attempt: Takes the seconds that it may take.
         timeout_seconds: Seconds for all tries and the pauses between them.
-        policy: How often and how soon.
-        pause: Waits for some seconds.
         now: Seconds of a clock that only goes forward.
-        jitter: Returns a random number between two.
 
     Raises:
         UnavailableError: The last try's; also when the next one would begin too late.
@@ -85,9 +71,11 @@ def call_with_retries(
         try:
             return attempt(remaining)
         except UnavailableError as error:
-            delay = policy.find_delay(number, jitter(0.5, 1.5))
-            # What the server asks for is the least, so that its load is not brought back early.
-            delay = max(delay, error.retry_after_seconds or 0.0)
+            # Beyond 2**62 a float would overflow at last; the maximum is reached long before.
+            mean = min(policy.first_delay_seconds * 2 ** min(number, 62), policy.max_delay_seconds)
+            # At random, so that many clients do not come back at one moment. What the server asks
+            # for is the least, so that its load is not brought back early.
+            delay = max(mean * jitter(0.5, 1.5), error.retry_after_seconds or 0.0)
             is_last = number == policy.attempts - 1
             if is_last or now() + delay >= deadline:
                 raise

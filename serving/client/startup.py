@@ -16,24 +16,17 @@ class Startup:
     Args:
         seconds: How long to wait in all, from now on.
         report: Takes the line that says so.
-        now: Seconds of a clock that only goes forward.
     """
 
-    def __init__(
-        self,
-        seconds: float,
-        report: Callable[[str], None],
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, seconds: float, report: Callable[[str], None]) -> None:
         self._seconds = seconds
         self._report = report
-        self._now = now
-        self._deadline = now() + seconds
+        self._deadline = time.monotonic() + seconds
         self._is_told = threading.Lock()
 
     def allows_wait(self, error: UnavailableError) -> bool:
         """Returns whether there is time for another pause of `PAUSE_SECONDS`."""
-        if self._now() + PAUSE_SECONDS >= self._deadline:
+        if time.monotonic() + PAUSE_SECONDS >= self._deadline:
             return False
         if self._is_told.acquire(blocking=False):
             self._report(f"{error}; waiting up to {self._seconds:g} s for the server to start")

@@ -8,7 +8,6 @@ class Target:
     """The model that requests mean.
 
     Args:
-        model: Name of the model.
         version: Number of the version; None leaves it to the label, or takes the newest.
         label: Label of the version, as the server's configuration gives it.
 
@@ -34,10 +33,8 @@ class ModelVersionStatus:
     """State of one version.
 
     Attributes:
-        version: Number of the version.
         state: START, LOADING, AVAILABLE, UNLOADING or END.
         error_code: Name of a canonical code; OK if nothing is wrong.
-        error_message: The same in words.
     """
 
     version: int

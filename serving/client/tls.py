@@ -38,11 +38,7 @@ class TlsConfig:
         self.create_context()
 
     def create_context(self) -> ssl.SSLContext:
-        """Returns the context of a REST connection.
-
-        Raises:
-            ValueError: A file is missing, or is not what it should be.
-        """
+        """Returns the context of a REST connection; ValueError for a missing or unfit file."""
         try:
             context = ssl.create_default_context(cafile=self.ca)
         except (OSError, ssl.SSLError) as error:

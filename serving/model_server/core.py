@@ -43,7 +43,6 @@ class ModelSpec:
     """Which version of which model a request means.
 
     Attributes:
-        name: Name of the model.
         version: Number of the version; None leaves it to the label, or takes the newest.
         label: Label of the version.
     """
@@ -67,10 +66,8 @@ class ServerCore:
     Args:
         create_manager: Makes the models of the configurations that `apply` is given.
         config: What is allowed to requests and labels, and how requests are logged.
-        metrics: Counts what the server does.
 
     Attributes:
-        metrics: Counts what the server does.
         check_method_names: Whether a signature is used only by the API that its method name says.
         request_log: Logs a sample of the requests, as the models' configuration says.
     """
@@ -207,11 +204,7 @@ class ServerCore:
             )
 
     def check(self, config: Any) -> None:
-        """Checks a configuration as `apply` does, and changes nothing.
-
-        Raises:
-            StatusError: `apply` would refuse it.
-        """
+        """Checks a configuration and changes nothing; StatusError where `apply` would refuse it."""
         with self._applying:
             self._read(copy_config(config))
 

@@ -139,7 +139,7 @@ def to_status_error(error: Exception, what: str = "a request") -> StatusError:
 def _create_status(error: Exception) -> StatusError:
     code, message = find_code(error), getattr(error, "message", None)
     if code == getattr(error, "error_code", None) and isinstance(message, str):
-        return StatusError(code, _strip_python_context(message))
+        return StatusError(code, _SUFFIX.sub("", _PREFIX.sub("", message)))
     return StatusError(code, f"{type(error).__name__}: {error}")
 
 
@@ -157,7 +157,3 @@ _PREFIX = re.compile(
     r"\AGraph execution error:\n\n(?:Detected at node .*\n(?:.*\n)*?<stack traces unavailable>\n)*"
 )
 _SUFFIX = re.compile(r" \[Op:[^\]\s]*\]\Z")
-
-
-def _strip_python_context(message: str) -> str:
-    return _SUFFIX.sub("", _PREFIX.sub("", message))

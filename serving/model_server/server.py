@@ -8,7 +8,6 @@ import threading
 import time
 from concurrent import futures
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 from darkroom.serving.model_server.batching.batcher import Batcher
@@ -48,7 +47,6 @@ class ModelServer:
     that the folders hold are loaded, or their errors are in the status.
 
     Args:
-        config: What to serve, and where.
         owns_process: Whether the process is there for this server only. Then what is in memory
             before the models is never garbage, and unloading a model holds up no request.
 
@@ -70,12 +68,7 @@ class ModelServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     @property

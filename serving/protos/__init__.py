@@ -20,22 +20,19 @@ GET_MODEL_STATUS: Final = "/tensorflow.serving.ModelService/GetModelStatus"
 SERVICES: Final = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
 
 
-def message_class(full_name: str) -> Any:
-    """Returns the class of a message, for example of `tensorflow.serving.PredictRequest`.
-
-    Raises:
-        KeyError: The shipped descriptors have no such message.
-    """
-    return _create_class(full_name)
-
-
 @cache
-def _create_class(full_name: str) -> Any:
+def message_class(full_name: str) -> Any:
+    """Returns the class of a `tensorflow.serving.PredictRequest` or the like; else KeyError."""
     descriptor = load_pool().FindMessageTypeByName(full_name)
     # protobuf 3.20 has only the factory object, protobuf 6 only the function.
     if hasattr(message_factory, "GetMessageClass"):
         return message_factory.GetMessageClass(descriptor)
     return _create_factory().GetPrototype(descriptor)
+
+
+def create_message(name: str) -> Any:
+    """Returns an empty message of TensorFlow Serving's, for example a `PredictRequest`."""
+    return message_class(f"tensorflow.serving.{name}")()
 
 
 @cache

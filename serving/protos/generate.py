@@ -4,36 +4,28 @@ Needs `tensorflow-serving-api`, and with it TensorFlow. The result depends on th
 version only; fields are never renumbered between versions, so either column's file serves both.
 """
 
+import importlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf import descriptor_pb2, wrappers_pb2
 
 from darkroom.serving.protos import DESCRIPTOR_FILE
 from darkroom.serving.protos.declared import declare_files
 
+_MODULES: Final = (
+    "apis.predict", "apis.get_model_metadata", "apis.get_model_status", "apis.classification",
+    "apis.regression", "apis.inference", "apis.prediction_log", "apis.model_management",
+    "config.model_server_config",
+)  # fmt: skip
+
 
 def collect_descriptors() -> Any:
     """Returns a `FileDescriptorSet` of all messages of the API and all that they refer to."""
-    from tensorflow_serving.apis import (
-        classification_pb2,
-        get_model_metadata_pb2,
-        get_model_status_pb2,
-        inference_pb2,
-        model_management_pb2,
-        predict_pb2,
-        prediction_log_pb2,
-        regression_pb2,
-    )
-    from tensorflow_serving.config import model_server_config_pb2
-
     files: dict[str, Any] = {}
-    for module in (
-        predict_pb2, get_model_metadata_pb2, get_model_status_pb2, classification_pb2,
-        regression_pb2, inference_pb2, prediction_log_pb2, model_management_pb2,
-        model_server_config_pb2, wrappers_pb2,
-    ):  # fmt: skip
-        _add_file(module.DESCRIPTOR, files)
+    for name in _MODULES:
+        _add_file(importlib.import_module(f"tensorflow_serving.{name}_pb2").DESCRIPTOR, files)
+    _add_file(wrappers_pb2.DESCRIPTOR, files)
     for proto in declare_files():
         files[proto.name] = proto
     return descriptor_pb2.FileDescriptorSet(file=files.values())

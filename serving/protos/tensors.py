@@ -96,11 +96,7 @@ class Size(NamedTuple):
 
 
 def measure(proto: Any) -> Size:
-    """Returns what `to_array` will take, without taking it.
-
-    Raises:
-        TensorError: Type unknown, or shape not fully known.
-    """
+    """Returns what `to_array` will take, without taking it; TensorError if it is unknown."""
     type_ = _find_type(proto)
     size = math.prod(_read_shape(proto, type_))
     if proto.tensor_content:

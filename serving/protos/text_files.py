@@ -35,14 +35,12 @@ def parse_text(text: str, message_name: str, source: str) -> Any:
     """Returns the message that a text describes.
 
     Args:
-        text: Message in protobuf's text format.
-        message_name: Name of the message in `tensorflow.serving`.
         source: What to call the text in an error.
 
     Raises:
         TextFileError: The text is not such a message.
     """
-    message = protos.message_class(f"tensorflow.serving.{message_name}")()
+    message = protos.create_message(message_name)
     try:
         text_format.Parse(text, message, descriptor_pool=protos.load_pool())
     except text_format.ParseError as error:

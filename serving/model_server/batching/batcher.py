@@ -24,7 +24,6 @@ class Batcher:
     Args:
         config: What says whose parameters hold: the server's, or those that a version has in
             `batching_params.pbtxt`, without which it is not batched.
-        metrics: Where each batch is counted.
 
     Raises:
         StartError: The file of parameters is not valid; one line that names it.

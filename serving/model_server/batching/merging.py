@@ -142,11 +142,7 @@ def cut(inputs: Arrays, rows_per_part: Sequence[int]) -> Sequence[Arrays]:
 
 
 def join(parts: Sequence[Arrays]) -> Outputs:
-    """Puts the answers to a request's parts together.
-
-    Raises:
-        StatusError: INTERNAL; the parts' rows are of different shapes.
-    """
+    """Puts the answers to a request's parts together; StatusError (INTERNAL) if shapes differ."""
     try:
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     except ValueError as error:

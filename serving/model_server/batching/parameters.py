@@ -18,9 +18,7 @@ _PLAIN_FIELDS: Final = ("pad_variable_length_inputs",)
 
 def count_cpus() -> int:
     """Returns how many CPUs this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
 
 
 class BatchingParameters(BaseModel):

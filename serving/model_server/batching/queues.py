@@ -26,7 +26,6 @@ class Request(NamedTuple):
     """A request that may wait in a queue.
 
     Attributes:
-        inputs: Its inputs.
         rows: Rows of each input.
         kind: Equal for requests that may share a batch.
         may_split: Whether it may go into several batches.
@@ -43,7 +42,6 @@ class Task:
     """A request, or a part of one, that waits to be computed.
 
     Attributes:
-        inputs: Its inputs.
         rows: Rows of each input.
         future: Where the answer goes; cancelled when nobody waits for it any more.
         enqueued_at: When it came, in seconds of the scheduler's clock.
@@ -63,7 +61,6 @@ class Batch:
 
     Attributes:
         opened_at: When the first task came.
-        tasks: The tasks, in the order they came.
         weight: Their rows; one without rows counts as one, so that no batch is endless.
     """
 

@@ -37,7 +37,6 @@ class BatchRunner:
 
     Args:
         run: Runs the model until a deadline: inputs to outputs. Called from several threads.
-        metrics: Where each batch is counted.
         allowed_sizes: Sizes up to which batches are padded.
         clock: Time in seconds, as in the tasks.
     """

@@ -47,7 +47,7 @@ async def _predict(core: ServerCore, request: Any) -> Any:
         outputs = await predict(
             loaded.servable, name, inputs, list(request.output_filter), core.check_method_names
         )
-        response = _create("PredictResponse")
+        response = protos.create_message("PredictResponse")
         fill_model_spec(response.model_spec, request.model_spec.name, name, loaded.version)
     size = sum(array.nbytes for array in outputs.values())
     await call_by_size(size, _fill_tensors, response.outputs, outputs)
@@ -97,18 +97,18 @@ async def _get_model_metadata(core: ServerCore, request: Any) -> Any:
         if field != _SIGNATURE_DEF:
             raise InvalidArgument(f"Metadata field {field} is not supported")
     with core.lease(spec) as loaded:
-        signatures = _create("SignatureDefMap")
+        signatures = protos.create_message("SignatureDefMap")
         for name, signature in loaded.servable.signature_defs.items():
             # A message of TensorFlow's own, which is no message of these to copy from.
             signatures.signature_def[name].MergeFromString(signature.SerializeToString())
-        response = _create("GetModelMetadataResponse")
+        response = protos.create_message("GetModelMetadataResponse")
         fill_model_spec(response.model_spec, spec.name, "", loaded.version)
     response.metadata[_SIGNATURE_DEF].Pack(signatures)
     return response
 
 
 async def _get_model_status(core: ServerCore, request: Any) -> Any:
-    response = _create("GetModelStatusResponse")
+    response = protos.create_message("GetModelStatusResponse")
     for status in core.list_statuses(_read_spec(request)):
         entry = response.model_version_status.add()
         entry.version = status.version
@@ -131,16 +131,12 @@ async def _reload_config(core: ServerCore, request: Any) -> Any:
         )
     before = {name: core.metrics.read_count(name) for name in request.metric_names}
     await core.reload(request.config)
-    response = _create("ReloadConfigResponse")
+    response = protos.create_message("ReloadConfigResponse")
     response.status.SetInParent()
     for name, count in before.items():
         increase = core.metrics.read_count(name) - count
         response.metric.add(name=name, int64_value_increase=increase)
     return response
-
-
-def _create(name: str) -> Any:
-    return protos.message_class(f"tensorflow.serving.{name}")()
 
 
 def _read_spec(request: Any) -> ModelSpec:

@@ -48,7 +48,6 @@ class ExampleApi:
 
         Raises:
             InvalidArgument: No such signature, one that is not of this API's form, or no examples.
-            Exception: Whatever the model raises.
         """
         name = request.model_spec.signature_name or DEFAULT_SIGNATURE
         signature_defs = loaded.servable.signature_defs
@@ -58,18 +57,14 @@ class ExampleApi:
         examples = await read_examples(request.input)
         outputs = await run_examples(loaded.servable, name, examples)
         kind = self.kind.capitalize()
-        response = protos.message_class(f"tensorflow.serving.{kind}Response")()
+        response = protos.create_message(f"{kind}Response")
         size = estimate_bytes(outputs)
         await call_by_size(size, self.fill, response.result, outputs, len(examples))
         fill_model_spec(response.model_spec, request.model_spec.name, name, loaded.version)
         return response
 
     def check(self, signature: Any, check_method_name: bool) -> None:
-        """Checks that a signature is one of this API's.
-
-        Raises:
-            InvalidArgument: Its method, its inputs or its outputs say otherwise.
-        """
+        """Raises InvalidArgument where a signature's method, inputs or outputs are not its own."""
         if check_method_name and signature.method_name != self.method:
             raise InvalidArgument(
                 f"Expected {self.kind} signature method_name to be {self.method}. "
@@ -118,12 +113,7 @@ def _serialize_examples(examples: Any, context: bytes) -> np.ndarray:
 async def run_examples(
     servable: Servable, signature_name: str, examples: np.ndarray
 ) -> Mapping[str, np.ndarray]:
-    """Runs a signature on examples as `read_examples` returns them; returns output name to array.
-
-    Raises:
-        InvalidArgument: The signature does not take strings.
-        Exception: Whatever the model raises.
-    """
+    """Runs a signature on what `read_examples` returned; InvalidArgument if it takes no strings."""
     inputs = {INPUTS: examples}
     check_types(servable.signature_defs[signature_name], inputs)
     return await servable.run(signature_name, inputs)

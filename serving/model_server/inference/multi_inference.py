@@ -37,12 +37,11 @@ async def multi_inference(
         InvalidArgument: A task without a model's name, of another model, of a signature that
             another task has named, or that is not of the method's form; or no examples.
         Unimplemented: A task that is neither to classify nor to regress.
-        Exception: Whatever the model raises.
     """
     names = _check_tasks(loaded.servable.signature_defs, request.tasks, check_method_name)
     examples = await read_examples(request.input)
     all_outputs = await _run_all(loaded, names, examples)
-    response = protos.message_class("tensorflow.serving.MultiInferenceResponse")()
+    response = protos.create_message("MultiInferenceResponse")
     for task, name, outputs in zip(request.tasks, names, all_outputs, strict=True):
         api, result = _APIS[task.method_name], response.results.add()
         part = getattr(result, f"{api.kind}_result")

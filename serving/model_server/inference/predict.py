@@ -33,7 +33,6 @@ async def predict(
     """Runs a signature.
 
     Args:
-        servable: The loaded model.
         signature_name: Name of the signature; empty means `serving_default`.
         inputs: Input name to array; may leave out those that have a default.
         output_filter: Names of the outputs wanted; empty means all.
@@ -47,7 +46,6 @@ async def predict(
         FailedPrecondition: No such signature.
         InvalidArgument: Inputs or output filter do not fit the signature.
         StatusError: INTERNAL, as in TensorFlow Serving: its method is none of the API's.
-        Exception: Whatever the model raises.
     """
     name = signature_name or DEFAULT_SIGNATURE
     if name not in servable.signature_defs:

@@ -16,11 +16,7 @@ REGRESS_METHOD: Final = "tensorflow/serving/regress"
 
 
 def read_input_types(signature: Any) -> dict[str, TensorType]:
-    """Returns the inputs of a `SignatureDef`, by name in alphabetical order.
-
-    Raises:
-        Unimplemented: An input of a type that this server cannot take.
-    """
+    """Returns a `SignatureDef`'s inputs, sorted by name; Unimplemented for an unknown type."""
     types = {}
     for name, info in sorted(signature.inputs.items()):
         if info.dtype not in TYPES:
@@ -30,11 +26,7 @@ def read_input_types(signature: Any) -> dict[str, TensorType]:
 
 
 def check_types(signature: Any, inputs: Mapping[str, np.ndarray]) -> None:
-    """Checks the types of the inputs; shapes are the model's own affair.
-
-    Raises:
-        InvalidArgument: An input of another type.
-    """
+    """Raises InvalidArgument for an input of another type; shapes are the model's own affair."""
     for index, (name, expected) in enumerate(read_input_types(signature).items()):
         with name_tensor(name):
             sent = find_type(inputs[name])
@@ -59,11 +51,7 @@ def read_tensors(protos: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 @contextlib.contextmanager
 def name_tensor(name: str) -> Iterator[None]:
-    """Has the error of what is done inside, with a tensor, name it.
-
-    Raises:
-        InvalidArgument: Instead of a `TensorError`.
-    """
+    """Turns a `TensorError` of what is done with a tensor into an InvalidArgument naming it."""
     try:
         yield
     except TensorError as error:

@@ -14,11 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_config_file(path: Path) -> Any:
-    """Returns the `ModelServerConfig` message in a text file.
-
-    Raises:
-        StartError: The file cannot be read, or is no such message.
-    """
+    """Returns the `ModelServerConfig` message in a text file; StartError where there is none."""
     try:
         return read_text_file(path, "ModelServerConfig")
     except TextFileError as error:

@@ -54,12 +54,8 @@ class VersionLoader:
     """Loads the versions of one model; used by the one thread that follows the model.
 
     Args:
-        name: Name of the model.
-        load: Makes a servable of a version folder.
-        policy: How often and when to try again.
         board: Where LOADING and failures are posted.
         slots: Held while loading; None sets no bound.
-        metrics: Where loads are counted.
     """
 
     def __init__(

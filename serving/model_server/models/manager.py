@@ -55,10 +55,8 @@ class ModelManager:
     Serving, started on a folder whose newest version is broken, does not start.)
 
     Args:
-        name: Name of the model.
         base_path: Folder of the version folders.
         load: Makes a servable of a version folder.
-        metrics: Where loads are counted.
         policy: When to look and when to try again.
         versions: Which versions are served; the newest by default.
         slots: Held while loading, to bound how many versions of all models load at a time.
@@ -198,13 +196,11 @@ class ModelManager:
         """Looks at the folder if it is time to, and loads or lets go accordingly."""
         while not self._stopping.is_set():
             aim = self._aim
-            if aim is not self._followed or self._is_time_to_look():
+            due = self._policy.poll_wait_seconds > 0 and time.monotonic() >= self._next_look
+            if aim is not self._followed or due:
                 self._look(aim)
             if self._found is None or self._approach(aim, self._found):
                 return
-
-    def _is_time_to_look(self) -> bool:
-        return self._policy.poll_wait_seconds > 0 and time.monotonic() >= self._next_look
 
     def _look(self, aim: _Aim) -> None:
         self._next_look = time.monotonic() + self._policy.poll_wait_seconds

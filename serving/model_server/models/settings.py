@@ -23,9 +23,7 @@ class ModelSettings:
     """One model of a configuration.
 
     Attributes:
-        name: Name of the model.
         base_path: Folder of the version folders, absolute.
-        versions: Which of them are served.
         labels: Label to version number.
         logging_config: Its `LoggingConfig` message; None if it has none.
     """

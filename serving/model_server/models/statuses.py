@@ -23,8 +23,6 @@ class VersionStatus:
     """State of one version.
 
     Attributes:
-        version: Number of the version.
-        state: Where it is in its life.
         code: OK, or why its last load failed.
         message: The same in words; empty if OK.
     """

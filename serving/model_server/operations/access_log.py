@@ -24,7 +24,6 @@ class AccessLog:
     the model or came from it. Everything in it is escaped, so that no request can forge a line.
 
     Args:
-        metrics: Counts lines that could not be written.
         stream: Where the lines go; None writes to standard error.
     """
 

@@ -23,7 +23,6 @@ class BackgroundWriter(Generic[Item]):
     requests, items are refused and memory stays bounded.
 
     Args:
-        name: Name of the thread.
         write: Writes some items and flushes them; called in the thread only.
         max_bytes: Size of all items that may wait.
     """

@@ -118,8 +118,6 @@ class Metrics:
         Args:
             api: "Predict", "Classify", …; "" where the request is of no method.
             entrypoint: "REST" or "GRPC".
-            model_name: Name that the request gave.
-            code: Code of the answer.
             seconds: Time from its first byte to its answer.
         """
         if entrypoint == "REST":

@@ -76,7 +76,6 @@ class RecordFiles:
     the files, and folders, that it makes on this machine.
 
     Args:
-        retention: Which files to keep.
         max_file_bytes: Bytes after which a new file begins.
         max_file_records: Records after which a new file begins.
         clock: Returns seconds that never go back.
@@ -200,7 +199,7 @@ class _RecordFile:
         # Not at the top of this file, because it imports TensorFlow.
         import tensorflow as tf
 
-        self.path = _name_file(prefix)
+        self.path = f"{prefix}-{datetime.now(timezone.utc):{_TIME}}-{os.getpid()}.tfrecord"
         self.opened_at = opened_at
         self.bytes = 0
         self.records = 0
@@ -217,11 +216,6 @@ class _RecordFile:
         self.writer.write(record)
         self.bytes += len(record)
         self.records += 1
-
-
-def _name_file(prefix: str) -> str:
-    """Returns the path of a file of which the first record comes now."""
-    return f"{prefix}-{datetime.now(timezone.utc):{_TIME}}-{os.getpid()}.tfrecord"
 
 
 def _is_local(prefix: str) -> bool:

@@ -35,11 +35,7 @@ _RECORD_BYTES: Final = 1000
 
 
 def check_logging_config(model_name: str, config: Any) -> None:
-    """Refuses a model's `LoggingConfig` message that asks for what does not exist.
-
-    Raises:
-        InvalidArgument: Why; the message is one line.
-    """
+    """Raises InvalidArgument where a model's `LoggingConfig` asks for what does not exist."""
     collector, rate = config.log_collector_config, config.sampling_config.sampling_rate
     where = f"logging_config of model {model_name!r}"
     if collector.type not in COLLECTOR_TYPES:
@@ -81,9 +77,7 @@ class RequestLog:
     Args:
         find_config: Returns the `LoggingConfig` message of a model, which is checked, or None;
             asked at each request, so that it may change.
-        metrics: Counts what is written and what is left out.
         tags: Tags by which the SavedModels are loaded.
-        files: Writes the records.
     """
 
     def __init__(
@@ -160,7 +154,7 @@ class RequestLog:
 
     def _create_record(self, entry: _Entry) -> bytes:
         request, response = entry.create_messages()
-        log = _create("PredictionLog")
+        log = protos.create_message("PredictionLog")
         metadata = log.log_metadata
         _copy(metadata.model_spec, find_spec(response))
         _copy(metadata.sampling_config, entry.config.sampling_config)
@@ -179,10 +173,6 @@ def find_spec(message: Any) -> Any:
     return getattr(tasks[0] if tasks else message, "model_spec", None)
 
 
-def _create(name: str) -> Any:
-    return protos.message_class(f"tensorflow.serving.{name}")()
-
-
 def _copy(target: Any, source: Any) -> None:
     # By their bytes, because the messages may come from different descriptor pools.
     target.MergeFromString(source.SerializeToString())
@@ -195,7 +185,10 @@ def _create_predict_messages(
     inputs: Mapping[str, np.ndarray],
     outputs: Mapping[str, np.ndarray],
 ) -> tuple[Any, Any]:
-    request, response = _create("PredictRequest"), _create("PredictResponse")
+    request, response = (
+        protos.create_message("PredictRequest"),
+        protos.create_message("PredictResponse"),
+    )
     for name, array in inputs.items():
         fill_tensor(request.inputs[name], array)
     for name, array in outputs.items():

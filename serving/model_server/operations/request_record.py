@@ -21,11 +21,7 @@ class RequestRecord:
             logged, yet not counted).
         model_name: Name that the request gave.
         version: Number of the version that answered.
-        signature_name: Name of the signature.
-        code: Code of the answer.
         http_status: Status of the answer; None for gRPC.
-        request_bytes: Size of the request's body.
-        response_bytes: Size of the answer's body.
         peer: Address of the caller.
         request_id: The caller's name for the request, from `x-request-id`.
         deadline: When nobody waits for the answer any more.

@@ -26,7 +26,6 @@ async def decompress(body: Body, max_bytes: int) -> bytes:
     """Returns what a gzip stream holds.
 
     Args:
-        body: The stream.
         max_bytes: Most bytes to return. No more than these are ever held in memory.
 
     Raises:

@@ -28,7 +28,7 @@ def read_request(document: Mapping[str, Any], kind: str, model_name: str) -> Any
     Raises:
         InvalidArgument: The body is not of the API's form.
     """
-    request = protos.message_class(f"tensorflow.serving.{kind.capitalize()}Request")()
+    request = protos.create_message(f"{kind.capitalize()}Request")
     request.model_spec.name = model_name
     request.model_spec.signature_name = read_signature_name(document)
     examples = request.input.example_list

@@ -32,11 +32,7 @@ class PredictInputs:
 
 
 def read_signature_name(document: Mapping[str, Any]) -> str:
-    """Returns the signature that a request names, empty if it names none.
-
-    Raises:
-        InvalidArgument: The name is not a string.
-    """
+    """Returns the signature that a request names, or ""; InvalidArgument if it is no string."""
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise InvalidArgument(

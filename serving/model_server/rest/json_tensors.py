@@ -147,11 +147,7 @@ def _convert_object(leaf: dict[str, Any], type_: TensorType) -> bytes:
 
 
 def to_float(leaf: int | float) -> float:
-    """Returns a number of the request as a float.
-
-    Raises:
-        InvalidArgument: Its integer part has hundreds of digits.
-    """
+    """Returns a number of the request as a float; InvalidArgument for hundreds of digits."""
     try:
         return float(leaf)
     except OverflowError:
@@ -159,11 +155,7 @@ def to_float(leaf: int | float) -> float:
 
 
 def decode_base64(value: dict[str, str]) -> bytes:
-    """Returns the bytes in a value of the form `{"b64": "…"}`.
-
-    Raises:
-        InvalidArgument: They are not base64.
-    """
+    """Returns the bytes in a value of the form `{"b64": "…"}`; InvalidArgument if not base64."""
     text = value["b64"]
     with contextlib.suppress(ValueError):
         # Ten times as fast as with a check beforehand: whatever is skipped is missing at the end.
@@ -184,11 +176,7 @@ def _decode_loose_base64(text: str) -> bytes:
 
 
 def encode_text(text: str) -> bytes:
-    """Returns a string of the request as the bytes that it came as.
-
-    Raises:
-        InvalidArgument: It has half of a surrogate pair, which has no form in UTF-8.
-    """
+    """Returns a string as the bytes it came as; InvalidArgument for half of a surrogate pair."""
     try:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

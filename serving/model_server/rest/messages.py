@@ -36,7 +36,6 @@ class RestResponse:
     """One HTTP answer.
 
     Attributes:
-        status: HTTP status.
         body: JSON, unless the path is none of the API's.
         content_type: Value of that header; empty sends none.
         code: Canonical code that the status stands for.

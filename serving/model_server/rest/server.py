@@ -20,7 +20,6 @@ class RestServer:
     """Serves HTTP, in the event loop that calls it.
 
     Args:
-        host: Address to bind.
         port: TCP port; 0 takes a free one.
 
     Attributes:

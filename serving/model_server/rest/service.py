@@ -40,9 +40,7 @@ class RestService:
     """Answers every HTTP request, whatever its path.
 
     Args:
-        handler: Answers requests to the API.
         is_ready: Returns whether requests should be sent here.
-        render_metrics: Returns the metrics as Prometheus reads them.
         max_request_bytes: Most bytes of a body, decompressed.
         enable_cors: Whether pages of other origins may ask.
         metrics_path: Path of the metrics; None shows none.

@@ -29,9 +29,7 @@ def load_servable(
     """Loads a version and warms it up.
 
     Args:
-        path: Folder of the version.
         config: How to load it, and whether to warm it up.
-        metrics: Where its warm-up and its runs are counted.
         executor: Computes requests one by one.
         batcher: Computes them together instead, unless it leaves this version out.
 

@@ -29,7 +29,6 @@ class SavedModel:
     decodes images in `tf.data`.
 
     Args:
-        path: Folder of the SavedModel.
         tags: Tags of the graph to load.
         session_config: `ConfigProto` of its session; None leaves that to TensorFlow.
 
