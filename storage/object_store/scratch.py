@@ -44,7 +44,9 @@ def scratch_copy(
     with contextlib.ExitStack() as stack:
         try:
             place.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(place / "lock", functools.partial(_say_waiting, uri)))
+            words = "waiting for another process that has the copy of %s"
+            say_waiting = functools.partial(logging.warning, words, uri)
+            stack.enter_context(locked(place / "lock", say_waiting))
         except OSError as error:
             raise ObjectStoreError(
                 f"cannot write to {str(place)!r} ({error.strerror}): "
@@ -75,7 +77,3 @@ def _own_folder() -> Path:
             f"{str(folder)!r} belongs to another user; set {SCRATCH_VARIABLE} to a folder of yours"
         )
     return folder
-
-
-def _say_waiting(uri: str) -> None:
-    logging.warning("waiting for another process that has the copy of %s", uri)

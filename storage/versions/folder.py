@@ -83,7 +83,9 @@ class ServingFolder:
         with self._written():
             self._folder.mkdir(parents=True, exist_ok=True)
             with locked(self._folder / _LOCK):
-                self._remove_partial_copies()
+                # What a killed push left behind; the lock says that no other one is going on.
+                for partial in self._folder.glob(_PARTIAL.format("*")):
+                    shutil.rmtree(partial)
                 return self._add(model, prepare)
 
     def _add(self, model: Path, prepare: Callable[[Path], None]) -> Version:
@@ -102,11 +104,6 @@ class ServingFolder:
     def _rename(self, name: str, target: str) -> None:
         with self._written(), locked(self._folder / _LOCK), contextlib.suppress(FileNotFoundError):
             (self._folder / name).rename(self._folder / target)
-
-    def _remove_partial_copies(self) -> None:
-        """Removes what a killed push left behind; the lock says that no other push is going on."""
-        for partial in self._folder.glob(_PARTIAL.format("*")):
-            shutil.rmtree(partial)
 
     def _taken(self) -> list[int]:
         names = [child.name for child in (*self._children(), *self._notes())]
