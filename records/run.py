@@ -37,10 +37,8 @@ class FailedRun:
     Attributes:
         run_id: Name of the run's folder.
         error: What stopped it, in one line.
-        results: The nodes that ran, in order.
         expected: Ids of all nodes of the DAG; empty where it was not built.
         trace: Where the error came from; may be empty.
-        log: The log's last lines.
     """
 
     run_id: str

@@ -47,7 +47,6 @@ class TrainingRecord:
     Attributes:
         epochs: In order, over all phases; at least one.
         early_stops: A sentence for each phase that ended before its last epoch.
-        seconds: Wall-clock time.
         config: The recipe's `trainer` section.
     """
 

@@ -63,28 +63,24 @@ def _open_lossy(descriptor: int) -> TextIO:
     return io.TextIOWrapper(written, "utf-8", "backslashreplace", line_buffering=True)
 
 
-@contextlib.contextmanager
-def _logging(stream: TextIO | None) -> Iterator[None]:
-    root = logging.getLogger()
+def _logging(stream: TextIO) -> contextlib.AbstractContextManager[None]:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter(_FORMAT))
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
+    return _handled(logging.getLogger(), handler)
+
+
+def progress_to(handler: logging.Handler) -> contextlib.AbstractContextManager[None]:
+    """Sends the lines of the progress logger to a handler as well."""
+    return _handled(logging.getLogger(PROGRESS_LOGGER), handler)
 
 
 @contextlib.contextmanager
-def progress_to(handler: logging.Handler) -> Iterator[None]:
-    """Sends the lines of the progress logger to a handler as well."""
-    logger = logging.getLogger(PROGRESS_LOGGER)
+def _handled(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]:
+    level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)

@@ -36,8 +36,6 @@ class LocalRun:
         disks: The folders that it writes to; of those on one disk, the first is named.
         facts: What goes into the summary as it is: `config`, `recipe`.
         failure_page: Makes the report of a run that does not get as far as its own.
-        rows: Rows of the data set.
-        classes: Its classes.
     """
 
     home: Path

@@ -83,15 +83,13 @@ def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[st
     }
 
 
-def write_summary(folder: Path, summary: dict[str, Any]) -> Path:
+def write_summary(folder: Path, summary: dict[str, Any]) -> None:
     """Writes the file whole or not at all, and points `latest` beside the folder to the folder."""
-    path = folder / SUMMARY_FILE
-    replace_text(path, json.dumps(summary, indent=2) + "\n")
+    replace_text(folder / SUMMARY_FILE, json.dumps(summary, indent=2) + "\n")
     latest = folder.parent / "latest"
     link = folder.parent / f".latest-{folder.name}"
     link.symlink_to(folder.name)
     link.replace(latest)
-    return path
 
 
 def copy_report(folder: Path, results: Sequence[NodeResult]) -> Path | None:
