@@ -58,7 +58,6 @@ class Host(NamedTuple):
         machine: As `platform.machine()` says, such as "x86_64".
         glibc: (major, minor), or None where the C library is another one.
         compiler: Whether a C++ compiler is on the PATH.
-        interpreters: The Pythons found.
     """
 
     system: str
@@ -72,7 +71,6 @@ class Choice(NamedTuple):
     """The decision.
 
     Attributes:
-        column: The versions to install.
         interpreter: The Python to use, or None to download `column.download`.
         why: Half a sentence for the user.
     """

@@ -33,11 +33,7 @@ def look_at_host(environ: Mapping[str, str]) -> Host:
 
 def glibc_version() -> tuple[int, int] | None:
     """The running glibc as (major, minor), or None under another C library."""
-    try:
-        name = os.confstr("CS_GNU_LIBC_VERSION") or ""
-    except (AttributeError, ValueError, OSError):
-        return None
-    return parse_glibc(name)
+    return parse_glibc(" ".join(platform.libc_ver()))
 
 
 def parse_glibc(name: str) -> tuple[int, int] | None:

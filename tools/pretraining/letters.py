@@ -44,7 +44,6 @@ class LetterStyle:
         background: Grey level of the background, 0 to 255.
         ink: Grey level of the letter, 0 to 255.
         noise: Standard deviation of pixel noise in grey levels.
-        noise_seed: Seed of that noise.
     """
 
     stroke_width: int
