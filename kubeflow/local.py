@@ -58,7 +58,6 @@ def run(recipe: Recipe, config_path: str, image: str, gpus: bool = False) -> int
     Args:
         recipe: What to do; its paths are of this machine.
         config_path: Where it was read from; goes into the summary.
-        image: Container image, which is here already.
 
     Raises:
         ComponentError: The data cannot be used.

@@ -30,7 +30,6 @@ class Launcher(NamedTuple):
         namespace: Where it is, and the job will be.
         service_account: As which it runs, and the workers will; empty for the namespace's default.
         pod: Its name; when it is deleted, Kubernetes deletes the job. Empty: not known.
-        uid: Its uid.
     """
 
     namespace: str

@@ -50,8 +50,6 @@ class Plan:
         warm_up_seconds: Of the same load before.
         limit_seconds: Of each batch size of the model alone.
         batch_size: `max_batch_size` where batching is on.
-        batch_micros: `batch_timeout_micros`.
-        batch_threads: `num_batch_threads`.
         profile: Whether to record where the time goes, after the loads with batching and the
             overhead's.
         note: Says what is measured next.

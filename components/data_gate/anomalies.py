@@ -19,7 +19,6 @@ class Anomaly:
     Args:
         feature: Name of the feature; empty for the data set as a whole.
         kind: Name in `AnomalyInfo.Type`.
-        description: One line.
     """
 
     split: str

@@ -23,9 +23,6 @@ def build_eval_config(config: EvaluationConfig, classes: int) -> config_pb2.Eval
 
     Args:
         classes: Number of classes, for the macro average of each against the rest.
-
-    Returns:
-        An EvalConfig with the models `candidate` and `baseline`.
     """
     return config_pb2.EvalConfig(
         model_specs=[_model_spec(CANDIDATE), _model_spec(BASELINE, is_baseline=True)],

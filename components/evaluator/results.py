@@ -27,7 +27,6 @@ def read_results(folder: str, classes: list[str], baseline: str, bounded: bool) 
 
     Args:
         classes: Class names in index order.
-        baseline: What became of the baseline.
         bounded: Whether any bound applies; TFMA says "not ok" where none does.
     """
     compared = baseline == "compared"

@@ -146,14 +146,11 @@ def run_command(command: Callable[[], int]) -> int:
     try:
         return command()
     except (ConfigError, ComponentError, StorageError, RefusedError) as error:
-        code = EXIT_REFUSED
-        message = str(error)
+        code, message = EXIT_REFUSED, str(error)
     except (ApiError, OSError) as error:
-        code = EXIT_FAILED
-        message = str(error)
+        code, message = EXIT_FAILED, str(error)
     except KeyboardInterrupt:
-        code = EXIT_INTERRUPTED
-        message = "interrupted"
+        code, message = EXIT_INTERRUPTED, "interrupted"
     print(f"error: {message}", file=sys.stderr)
     return code
 

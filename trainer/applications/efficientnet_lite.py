@@ -27,7 +27,6 @@ class Variant(NamedTuple):
         width: Multiplier of the blocks' filters.
         depth: Multiplier of the stages' numbers of blocks.
         image_size: Height and width in pixels that the weights were trained on.
-        package: Where the weights are.
     """
 
     width: float

@@ -44,7 +44,6 @@ class TrainedNetwork(NamedTuple):
     Attributes:
         network: What is exported: uint8 images [N, H, W, 3] to float32 probabilities [N, C] and
             embedding [N, D].
-        history: Its epochs.
     """
 
     network: Network
