@@ -39,8 +39,8 @@ def iterate_folder(folder: Path) -> Iterator[ExampleImage]:
     """The images of the folder of a split."""
     import tensorflow as tf  # Not needed to wire the graph, and slow to import.
 
-    files = [str(path) for path in sorted(folder.glob("*.gz"))]
-    for record in tf.data.TFRecordDataset(files, compression_type="GZIP").as_numpy_iterator():
+    files = [str(path) for path in sorted(folder.iterdir())]
+    for record in tf.data.TFRecordDataset(files).as_numpy_iterator():
         named = tf.train.Example.FromString(record).features.feature
         yield ExampleImage(
             encoded=named[features.IMAGE].bytes_list.value[0],

@@ -35,11 +35,10 @@ def make_examples(folder: Path, images: Sequence[bytes], labels: Sequence[str]) 
     """An Examples artifact whose splits `train` and `eval` both hold all images."""
     examples = make_artifact(standard_artifacts.Examples, folder)
     examples.split_names = artifact_utils.encode_split_names(["train", "eval"])
-    options = tf.io.TFRecordOptions(compression_type="GZIP")
     for split in ("train", "eval"):
-        path = folder / f"Split-{split}" / "data-00000-of-00001.gz"
+        path = folder / f"Split-{split}" / "data_tfrecord-00000-of-00001"
         path.parent.mkdir(parents=True)
-        with tf.io.TFRecordWriter(str(path), options) as writer:
+        with tf.io.TFRecordWriter(str(path)) as writer:
             for index, (image, label) in enumerate(zip(images, labels, strict=True)):
                 writer.write(serialize_example(image, label, f"{label}/{index}.png"))
     return examples

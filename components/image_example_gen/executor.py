@@ -1,5 +1,6 @@
 """Runs the ingest and fills the two output artifacts."""
 
+import os
 from typing import Any
 
 from tfx.components.util import examples_utils
@@ -13,6 +14,7 @@ from darkroom.components.image_example_gen.check import check
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.data_set import keep_open, open_data
 from darkroom.components.image_example_gen.quarantine import IngestSummary, read_summary
+from darkroom.components.image_example_gen.shards import ShardPlan, count_shards
 from darkroom.components.image_example_gen.split import EVAL, SPLITS, TRAIN
 from darkroom.components.image_example_gen.transforms import build_ingest
 from darkroom.records.counts import ExampleCounts
@@ -21,7 +23,7 @@ from darkroom.records.counts import ExampleCounts
 class Executor(BaseBeamExecutor):
     """Reads all rows once, writes examples and quarantine.
 
-    The same input gives the same examples in the same split; their order in the files may differ.
+    The same input gives the same files.
     Data in an object store are copied here first (`storage/object_store/scratch.py`): tens of
     thousands of small images come many at a time and are there at the next attempt, which a Beam
     worker that reads them row by row could not offer.
@@ -48,15 +50,21 @@ class Executor(BaseBeamExecutor):
                 check(config)
             examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
             split_uris = {s: artifact_utils.get_split_uri([examples], s) for s in SPLITS}
-            for uri in (*split_uris.values(), quarantine.uri):
+            unfinished = os.path.join(examples.uri, "unfinished")
+            for uri in (*split_uris.values(), unfinished, quarantine.uri):
                 fileio.makedirs(uri)
-            with open_data(config).on_disk() as local, self._make_beam_pipeline() as pipeline:
-                build_ingest(pipeline, local, split_uris, quarantine.uri)
+            data = open_data(config)
+            shards = count_shards(sum(1 for _ in data.list_rows()))
+            with data.on_disk() as local, self._make_beam_pipeline() as pipeline:
+                plan = ShardPlan(split_uris, unfinished, shards)
+                build_ingest(pipeline, local, plan, quarantine.uri)
+            fileio.rmtree(unfinished)
         _describe(examples, quarantine, read_summary(quarantine.uri))
 
 
 def _describe(examples: Artifact, quarantine: Artifact, summary: IngestSummary) -> None:
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
+    # TFX's only name for TFRecord files; whether one is compressed, its suffix says.
     examples_utils.set_file_format(examples, "tfrecords_gzip")
     counts = ExampleCounts(summary.splits[TRAIN], summary.splits[EVAL], summary.quarantined)
     counts.write(examples, quarantine)

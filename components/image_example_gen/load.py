@@ -1,8 +1,13 @@
 """From a row to all that its example will hold: the one place where an image is read."""
 
 import hashlib
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.sources import SOURCES
@@ -10,6 +15,9 @@ from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.components.image_example_gen.split import choose_split
 from darkroom.transform.descriptors import Descriptors, describe
 from darkroom.transform.rejection import Reason, RejectedError
+
+_AHEAD: Final = 4 * (os.cpu_count() or 1)
+"""Images that are read and decoded before they are asked for; each may take MAX_BYTES."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,33 @@ def load_row(row: Row, root: Path, config: DataConfig) -> LoadedRow:
     digest = hashlib.sha256(content).digest()
     split = choose_split(row.group, digest, config.eval_fraction, config.split_salt)
     return LoadedRow(row, content, digest, describe(content), split)
+
+
+def load_rows(
+    rows: Iterable[Row], root: Path, config: DataConfig, pool: Executor
+) -> Iterator[tuple[Row, LoadedRow | RejectedError]]:
+    """Each row, in the order given, with what `load_row` returned or raised.
+
+    Args:
+        rows: The rows; only a few more than were asked for are taken.
+        root: Real path of the data folder.
+        config: The recipe's `data` section.
+        pool: Threads: Pillow and hashing leave the interpreter to others while they work.
+    """
+
+    def attempt(row: Row) -> tuple[Row, LoadedRow | RejectedError]:
+        try:
+            return row, load_row(row, root, config)
+        except RejectedError as rejection:
+            return row, rejection
+
+    waiting: deque[Future[tuple[Row, LoadedRow | RejectedError]]] = deque()
+    for row in rows:
+        waiting.append(pool.submit(attempt, row))
+        if len(waiting) == _AHEAD:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def _check_text(row: Row) -> None:

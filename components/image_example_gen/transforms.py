@@ -1,12 +1,13 @@
 """The Beam graph of the ingest.
 
 The rows are listed and the images read by workers; the graph itself holds the configuration only.
-Every number is counted from the written elements, so that a bundle that Beam tries again counts
-once.
+Every number is counted from the elements that come out, so that a bundle that Beam tries again
+counts once.
 """
 
 import os
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import apache_beam as beam
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.data_set import open_data
 from darkroom.components.image_example_gen.examples import serialize_example
-from darkroom.components.image_example_gen.load import LoadedRow, load_row
+from darkroom.components.image_example_gen.load import load_rows
 from darkroom.components.image_example_gen.quarantine import (
     CONFLICTING_LABELS,
     DUPLICATES,
@@ -24,8 +25,8 @@ from darkroom.components.image_example_gen.quarantine import (
     write_rows,
     write_summary,
 )
+from darkroom.components.image_example_gen.shards import ShardPlan, ShardWriter, hash_row
 from darkroom.components.image_example_gen.sources.source import Row
-from darkroom.components.image_example_gen.split import SPLITS
 from darkroom.transform.rejection import RejectedError
 
 _REJECTED: Final = "rejected"
@@ -33,46 +34,51 @@ _COUNTS: Final = "counts"
 _LABELS: Final = "labels"
 
 
-class LoadRows(beam.DoFn):
-    """Row in; out, by tag: serialized examples of each split, rejected rows, and two side lines.
+class WriteShards(beam.DoFn):
+    """Numbers of shards and their rows in; out, by tag: rejected rows, and two side lines.
 
     The side lines are counts (str, int) by split or reason, and (digest, label) of each example.
     """
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: DataConfig, plan: ShardPlan) -> None:
         self._config_json = config.model_dump_json()
+        self._plan = plan
 
     def setup(self) -> None:
-        """Reads the configuration, once a worker."""
+        """Reads the configuration and starts threads, once a worker."""
         self._config = DataConfig.model_validate_json(self._config_json)
         self._root = Path(self._config.path).resolve()
+        self._pool = ThreadPoolExecutor(os.cpu_count())
 
-    def process(self, row: Row) -> Iterator[beam.pvalue.TaggedOutput]:
-        """Loads one row."""
-        try:
-            loaded = load_row(row, self._root, self._config)
-        except RejectedError as rejection:
-            yield from self._reject(row, rejection)
-        else:
-            yield from self._accept(loaded)
+    def teardown(self) -> None:
+        """Ends the threads."""
+        self._pool.shutdown()
 
-    def _reject(self, row: Row, rejection: RejectedError) -> Iterator[beam.pvalue.TaggedOutput]:
-        reason = rejection.reason.value
-        rejected = RejectedRow(
-            row=row.number,
-            image_path=row.image_path,
-            label=row.label,
-            reason=reason,
-            detail=rejection.detail,
-        )
-        yield beam.pvalue.TaggedOutput(_REJECTED, rejected)
-        yield beam.pvalue.TaggedOutput(_COUNTS, (reason, 1))
+    def process(self, shard: tuple[int, Iterable[Row]]) -> Iterator[beam.pvalue.TaggedOutput]:
+        """Loads the rows of a shard and writes their examples."""
+        number, rows = shard
+        ordered = sorted(rows, key=lambda row: (hash_row(row), row.number))
+        with ShardWriter(self._plan, number) as writer:
+            for row, loaded in load_rows(ordered, self._root, self._config, self._pool):
+                if isinstance(loaded, RejectedError):
+                    yield from _reject(row, loaded)
+                    continue
+                writer.write(loaded.split, serialize_example(loaded, self._config.metadata_columns))
+                yield beam.pvalue.TaggedOutput(_COUNTS, (loaded.split, 1))
+                yield beam.pvalue.TaggedOutput(_LABELS, (loaded.digest, row.label))
 
-    def _accept(self, loaded: LoadedRow) -> Iterator[beam.pvalue.TaggedOutput]:
-        example = serialize_example(loaded, self._config.metadata_columns)
-        yield beam.pvalue.TaggedOutput(loaded.split, example)
-        yield beam.pvalue.TaggedOutput(_COUNTS, (loaded.split, 1))
-        yield beam.pvalue.TaggedOutput(_LABELS, (loaded.digest, loaded.row.label))
+
+def _reject(row: Row, rejection: RejectedError) -> Iterator[beam.pvalue.TaggedOutput]:
+    reason = rejection.reason.value
+    rejected = RejectedRow(
+        row=row.number,
+        image_path=row.image_path,
+        label=row.label,
+        reason=reason,
+        detail=rejection.detail,
+    )
+    yield beam.pvalue.TaggedOutput(_REJECTED, rejected)
+    yield beam.pvalue.TaggedOutput(_COUNTS, (reason, 1))
 
 
 def _list_rows(config_json: str) -> Iterator[Row]:
@@ -86,47 +92,41 @@ def _count_repeats(item: tuple[bytes, Iterable[str]]) -> Iterator[tuple[str, int
 
 
 def build_ingest(
-    pipeline: beam.Pipeline, config: DataConfig, split_uris: dict[str, str], quarantine_uri: str
+    pipeline: beam.Pipeline, config: DataConfig, plan: ShardPlan, quarantine_uri: str
 ) -> None:
     """Adds the whole ingest to a pipeline.
 
     Args:
         pipeline: The pipeline.
         config: The recipe's `data` section, with a folder of this machine as path.
-        split_uris: Folder by split, for TFRecord files of tf.Examples (gzip).
+        plan: Where the TFRecord files of tf.Examples go.
         quarantine_uri: Folder for quarantine.jsonl and summary.json.
     """
-    loaded = (
+    written = (
         pipeline
         | "Config" >> beam.Create([config.model_dump_json()])
         | "ListRows" >> beam.FlatMap(_list_rows)
-        | "Spread" >> beam.Reshuffle()
-        | "LoadRows" >> beam.ParDo(LoadRows(config)).with_outputs()
+        | "PlaceRows" >> beam.Map(lambda row: (plan.place(row), row))
+        # Rows, without their images: those of a whole shard are put in order in memory.
+        | "GroupShards" >> beam.GroupByKey()
+        | "WriteShards" >> beam.ParDo(WriteShards(config, plan)).with_outputs()
     )
-    for split in SPLITS:
-        _write_examples(loaded[split], split, split_uris[split])
     _ = (
-        loaded[_REJECTED]
+        written[_REJECTED]
         | "GatherRejected" >> beam.combiners.ToList()
         | "WriteRejected" >> beam.Map(lambda rows: write_rows(quarantine_uri, rows))
     )
-    _write_counts(loaded, quarantine_uri)
+    _write_counts(written, quarantine_uri)
 
 
-def _write_examples(examples: Any, split: str, uri: str) -> None:
-    # The name that TFX's own ExampleGens give, which its tools look for.
-    prefix = os.path.join(uri, "data_tfrecord")
-    _ = examples | f"Write[{split}]" >> beam.io.WriteToTFRecord(prefix, file_name_suffix=".gz")
-
-
-def _write_counts(loaded: Any, uri: str) -> None:
+def _write_counts(written: Any, uri: str) -> None:
     repeats = (
-        loaded[_LABELS]
+        written[_LABELS]
         | "GroupImages" >> beam.GroupByKey()
         | "CountRepeats" >> beam.FlatMap(_count_repeats)
     )
     _ = (
-        (loaded[_COUNTS], repeats)
+        (written[_COUNTS], repeats)
         | "AllCounts" >> beam.Flatten()
         | "Sum" >> beam.CombinePerKey(sum)
         | "GatherCounts" >> beam.combiners.ToDict()

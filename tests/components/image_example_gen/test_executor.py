@@ -1,6 +1,8 @@
 import csv
 import json
 from collections import Counter
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from tfx.types import artifact_utils, standard_artifacts
 
 from darkroom.components.artifacts import Quarantine
+from darkroom.components.image_example_gen import shards
 from darkroom.components.image_example_gen.component import ImageExampleGen
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.errors import DataClassesError
@@ -61,9 +64,9 @@ def read_examples(artifact):
 
 
 def _records(artifact, split):
-    pattern = artifact_utils.get_split_uri([artifact], split) + "/*.gz"
-    files = tf.io.gfile.glob(pattern)
-    return tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator() if files else []
+    pattern = artifact_utils.get_split_uri([artifact], split) + "/*"
+    files = sorted(tf.io.gfile.glob(pattern))
+    return tf.data.TFRecordDataset(files).as_numpy_iterator() if files else []
 
 
 def _values(record):
@@ -171,15 +174,36 @@ def test_the_quarantine_names_row_and_reason(digits):
     }
 
 
-def test_the_same_input_gives_the_same_examples(digits, tmp_path):
+def test_the_same_input_gives_the_same_files(digits, tmp_path):
     config, examples, _ = digits
     again, _ = ingest(config, tmp_path)
 
-    def sort(split):
-        return sorted(split, key=lambda example: example[IMAGE_PATH])
+    def read(artifact):
+        files = [path for path in Path(artifact.uri).rglob("*") if path.is_file()]
+        return {path.relative_to(artifact.uri): path.read_bytes() for path in files}
 
-    first, second = read_examples(examples), read_examples(again)
-    assert {s: sort(e) for s, e in first.items()} == {s: sort(e) for s, e in second.items()}
+    assert read(examples) == read(again)
+
+
+def test_classes_are_mixed_over_shards_of_about_the_same_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "SHARD_ROWS", 50)
+    content = encode(pixels())
+    for label in "ab":
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(100):
+            # Behind its end a PNG may hold anything: different bytes, different splits.
+            file = tmp_path / "data" / label / f"{number}.png"
+            file.write_bytes(content + str((label, number)).encode())
+    config = DataConfig(path=tmp_path / "data", format="folders", eval_fraction=0.5)
+    examples, _ = ingest(config, tmp_path)
+    files = sorted(path for path in Path(examples.uri).rglob("*") if path.is_file())
+    assert len({path.name for path in files}) == 4
+    assert len(files) == 8
+    for file in files:
+        labels = [_values(r)[LABEL] for r in tf.data.TFRecordDataset(str(file)).as_numpy_iterator()]
+        assert 10 < len(labels) < 40
+        changes = sum(a != b for a, b in pairwise(labels))
+        assert len(labels) / 4 < changes
 
 
 def test_class_folders_are_ingested(tmp_path):

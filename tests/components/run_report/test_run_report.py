@@ -60,8 +60,8 @@ def inputs(tmp_path_factory) -> dict[str, list[Artifact]]:
     )
     examples[0].split_names = encode_split_names(["train", "eval"])
     (root / "examples" / "Split-eval").mkdir()
-    shard = str(root / "examples" / "Split-eval" / "data-00000.gz")
-    with tf.io.TFRecordWriter(shard, "GZIP") as writer:
+    shard = str(root / "examples" / "Split-eval" / "data_tfrecord-00000-of-00001")
+    with tf.io.TFRecordWriter(shard) as writer:
         writer.write(example(encode(pixels(8, 8)), "short", "right.png"))
         writer.write(example(encode(pixels(40, 40)), "short", "mistaken.png"))
         writer.write(example(b"x", "short", "broken.png"))
