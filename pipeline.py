@@ -150,12 +150,15 @@ def _train(recipe: Recipe, data: _Data) -> _Trained:
         data.schema,
         preprocessing_fn="darkroom.transform.preprocessing.preprocessing_fn",
         custom_config={"transform": section},
+        materialize=recipe.transform.materialize,
         # They would count and sample every image's bytes, before and after.
         disable_statistics=True,
     )
     transform.add_upstream_node(data.gate)
     trainer = Trainer(
-        examples=transform.outputs["transformed_examples"],
+        examples=transform.outputs["transformed_examples"]
+        if recipe.transform.materialize
+        else data.examples,
         transform_graph=transform.outputs["transform_graph"],
         schema=data.schema,
         run_fn="darkroom.trainer.run.run_fn",

@@ -9,6 +9,7 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,8 +26,9 @@ from darkroom.samples.digits import encode_png, select_digits
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.engines.keras.model import build_model
 from darkroom.trainer.engines.keras.training import train as train_model
+from darkroom.trainer.examples import Examples
 from darkroom.trainer.input import eval_batches, train_batches
-from darkroom.transform.images import decode_images
+from darkroom.transform.images import decode_image, decode_images
 
 CLASSES = 10
 SIZE = 64
@@ -45,10 +47,15 @@ SCRATCH_LEARNING_RATE = 1e-2
 
 
 class Digits(NamedTuple):
-    """Images uint8 [N, 64, 64, 3] as Transform makes them, and labels int64 [N]."""
+    """Encoded images, bytes [N], and labels int64 [N]."""
 
-    images: np.ndarray
+    encoded: np.ndarray
     labels: np.ndarray
+
+    def as_examples(self) -> Examples:
+        """What the engine reads, decoded as in the pipeline."""
+        pairs = tf.data.Dataset.from_tensor_slices(tuple(self))
+        return Examples(pairs, lambda encoded: decode_image(encoded, SIZE, SIZE, "stretch"))
 
 
 class Score(NamedTuple):
@@ -59,11 +66,10 @@ class Score(NamedTuple):
 
 
 def read_digits() -> Digits:
-    """All digits, through the same files' bytes and the same decoding as in the pipeline."""
+    """All digits, as the files' bytes."""
     digits = select_digits()
-    encoded = tf.constant([encode_png(digit.pixels) for digit in digits])
-    images, _ = decode_images(encoded, SIZE, SIZE, "stretch")
-    return Digits(images.numpy(), np.array([digit.label for digit in digits], np.int64))
+    encoded = np.array([encode_png(digit.pixels) for digit in digits], object)
+    return Digits(encoded, np.array([digit.label for digit in digits], np.int64))
 
 
 def split(digits: Digits, seed: int, per_class: int | None) -> tuple[Digits, Digits]:
@@ -77,7 +83,7 @@ def split(digits: Digits, seed: int, per_class: int | None) -> tuple[Digits, Dig
 
 
 def _take(digits: Digits, indices: np.ndarray) -> Digits:
-    return Digits(digits.images[indices], digits.labels[indices])
+    return Digits(digits.encoded[indices], digits.labels[indices])
 
 
 def variants(config: TrainerConfig) -> Mapping[str, TrainerConfig]:
@@ -108,14 +114,16 @@ def measure(config: TrainerConfig, train: Digits, held_out: Digits) -> Score:
     keras.backend.clear_session()
     keras.utils.set_random_seed(config.seed)
     model = build_model(config, CLASSES, SIZE, SIZE)
-    train_model(
-        model,
-        train_batches(tf.data.Dataset.from_tensor_slices(tuple(train)), config, CLASSES),
-        eval_batches(tf.data.Dataset.from_tensor_slices(tuple(held_out)), config, CLASSES),
-        config,
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        train_model(
+            model,
+            train_batches(train.as_examples(), config, CLASSES, Path(scratch)),
+            eval_batches(held_out.as_examples(), config, CLASSES, Path(scratch)),
+            config,
+        )
     seconds = time.monotonic() - started
-    named = np.argmax(model.predict(held_out.images, verbose=0), axis=1)
+    images, _ = decode_images(tf.constant(held_out.encoded), SIZE, SIZE, "stretch")
+    named = np.argmax(model.predict(images, verbose=0), axis=1)
     return Score(float(np.mean(named == held_out.labels)), seconds)
 
 

@@ -13,7 +13,11 @@ IMPORT_SCHEMA_GEN: Final = NodeSpec(
     file=SideFile("validation.schema_path", attrgetter("validation.schema_path")),
 )
 EXAMPLE_VALIDATOR: Final = NodeSpec("ExampleValidator")
-TRANSFORM: Final = NodeSpec("Transform", {("custom_config", "transform"): "transform"})
+TRANSFORM: Final = NodeSpec(
+    "Transform",
+    {("custom_config", "transform"): "transform"},
+    fixed=("transform.materialize",),
+)
 TRAINER: Final = NodeSpec(
     "Trainer",
     {("custom_config", "trainer"): "trainer", ("custom_config", "transform"): "transform"},

@@ -42,8 +42,11 @@ class TrainerConfig(BaseModel):
             1 / (1 - momentum) steps should be an epoch or less.
         early_stopping_patience: Epochs of a phase without a better `val_loss` before the phase
             ends; null for never. The weights of the best epoch are kept either way.
-        cache_images: Whether decoded images are kept in memory after the first epoch: height x
-            width x 3 bytes each.
+        cache_images: Where decoded images, height x width x 3 bytes each, are kept after the first
+            epoch: `memory` (where those of a split fit in `image_memory_mb`; else they are decoded
+            in each epoch), `disk` (among the temporary files) or `none`.
+        image_memory_mb: Memory for the images of a split, in MiB: those that are kept there, or
+            that wait for being shuffled. Where all fit, a shuffle spans the whole split.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,7 +69,13 @@ class TrainerConfig(BaseModel):
     batch_norm_momentum: float = Field(default=0.9, ge=0, lt=1)
     weight_average: float = Field(default=0.0, ge=0, lt=1)
     early_stopping_patience: int | None = Field(default=5, ge=1)
-    cache_images: bool = True
+    cache_images: Literal["memory", "disk", "none"] = "memory"
+    image_memory_mb: int = Field(default=2048, ge=1)
+
+    @property
+    def image_memory(self) -> int:
+        """`image_memory_mb` in bytes."""
+        return self.image_memory_mb << 20
 
     @property
     def weights_file(self) -> Path | None:

@@ -6,7 +6,7 @@ class TrainerError(Exception):
 
 
 class InputError(TrainerError):
-    """The transformed examples cannot be trained on."""
+    """The examples cannot be trained on."""
 
 
 class WeightsError(TrainerError):

@@ -1,83 +1,108 @@
-"""From transformed examples on disk to batches for training and evaluation."""
+"""From a split's examples to batches for training and evaluation."""
 
-from collections.abc import Sequence
+import logging
+import uuid
+from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from darkroom.trainer.augmentation.augment import augment_batches
 from darkroom.trainer.config import TrainerConfig
-from darkroom.trainer.errors import InputError
-from darkroom.transform.features import IMAGE_XF, LABEL_XF
+from darkroom.trainer.examples import Examples
 
-_FEATURES = {
-    IMAGE_XF: tf.io.FixedLenFeature([], tf.string),
-    LABEL_XF: tf.io.FixedLenFeature([], tf.int64),
-}
-_SHUFFLE_BUFFER = 10_000
-"""Images: more than the small sets hold, 1.5 GB of memory at 224 x 224."""
+PROGRESS = logging.getLogger("darkroom.progress")
 
 
-def read_examples(patterns: Sequence[str], image_shape: tuple[int, int, int]) -> tf.data.Dataset:
-    """Single (image uint8 [H, W, 3], label int64 []) pairs, in file order.
+class _Size(NamedTuple):
+    """Number of images, and bytes of all of them."""
 
-    Examples that Transform numbers -1 (a label that the training split does not have, an image
-    that cannot be decoded) are left out: no loss can be computed for them. Evaluator refuses them.
-
-    Args:
-        patterns: Globs of gzip TFRecord files with transformed tf.Examples.
-        image_shape: Height, width and channels of every image.
-
-    Raises:
-        InputError: No file matches, or no example has a known label.
-    """
-
-    def parse(record: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        example = tf.io.parse_single_example(record, _FEATURES)
-        image = tf.io.parse_tensor(example[IMAGE_XF], tf.uint8)
-        return tf.ensure_shape(image, image_shape), example[LABEL_XF]
-
-    examples = _records(patterns).map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-    labelled = examples.filter(lambda image, label: label >= 0)
-    if not any(True for _ in labelled.take(1)):
-        raise InputError(
-            f"no example with a known label in {', '.join(patterns)}; give the split more images"
-        )
-    return labelled
-
-
-def _records(patterns: Sequence[str]) -> tf.data.Dataset:
-    files = sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern))
-    if not files:
-        raise InputError(f"no file matches {', '.join(patterns)}; did Transform write examples?")
-    options = tf.data.Options()
-    # TensorFlow 2.21 tunes in a thread that sleeps for up to a minute, and whoever frees an
-    # iterator, when garbage is collected or Python exits, waits for it to wake up.
-    options.autotune.enabled = False
-    return tf.data.TFRecordDataset(files, compression_type="GZIP").with_options(options)
+    images: int
+    total: int
 
 
 def train_batches(
-    examples: tf.data.Dataset, config: TrainerConfig, classes: int
+    examples: Examples, config: TrainerConfig, classes: int, scratch: Path
 ) -> tf.data.Dataset:
     """Shuffled, augmented batches of one pass: uint8 [N, H, W, 3] and float32 [N, classes].
 
     Labels become targets before augmentation, which may mix them.
+
+    Args:
+        examples: The split, or a worker's share of it.
+        config: The recipe's `trainer` section.
+        classes: How many there are.
+        scratch: Folder for a cache on disk.
     """
-    if config.cache_images:
-        examples = examples.cache()
-    examples = examples.shuffle(_SHUFFLE_BUFFER, seed=config.seed, reshuffle_each_iteration=True)
-    batches = _batches(examples, config, classes)
+    encoded, decoded = _measure(examples)
+    if cached := _cache(examples, decoded, config, scratch):
+        shuffled = _shuffle(cached, decoded, config)
+    else:
+        # Encoded, they are smaller, and so more of them are mixed in the same memory.
+        mixed = _shuffle(examples.encoded, encoded, config)
+        shuffled = _decode(examples._replace(encoded=mixed))
+    batches = _batches(shuffled, config, classes)
     return augment_batches(batches, config.augmentation, config.seed).prefetch(tf.data.AUTOTUNE)
 
 
-def eval_batches(examples: tf.data.Dataset, config: TrainerConfig, classes: int) -> tf.data.Dataset:
-    """Batches in file order, as they are: uint8 [N, H, W, 3] and float32 [N, classes]."""
-    batches = _batches(examples, config, classes)
-    return (batches.cache() if config.cache_images else batches).prefetch(tf.data.AUTOTUNE)
+def eval_batches(
+    examples: Examples, config: TrainerConfig, classes: int, scratch: Path
+) -> tf.data.Dataset:
+    """Batches in file order, as they are: uint8 [N, H, W, 3] and float32 [N, classes].
+
+    The arguments are those of `train_batches`.
+    """
+    _, decoded = _measure(examples)
+    pairs = _cache(examples, decoded, config, scratch) or _decode(examples)
+    return _batches(pairs, config, classes).prefetch(tf.data.AUTOTUNE)
 
 
-def _batches(examples: tf.data.Dataset, config: TrainerConfig, classes: int) -> tf.data.Dataset:
+def _measure(examples: Examples) -> tuple[_Size, _Size]:
+    """The sizes of all images, encoded and decoded; reads all of them once."""
+
+    def add(sums: tf.Tensor, pair: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        return sums + tf.cast(tf.stack([1, tf.strings.length(pair[0])]), tf.int64)
+
+    count, total = map(int, examples.encoded.reduce(tf.zeros(2, tf.int64), add).numpy())
+    image, _ = _decode(examples).element_spec
+    return _Size(count, total), _Size(count, count * image.shape.num_elements())
+
+
+def _decode(examples: Examples) -> tf.data.Dataset:
+    """Pairs of an image, uint8 [H, W, 3], and its label; as many at a time as there are cores."""
+    return examples.encoded.map(
+        lambda image, label: (examples.decode(image), label), num_parallel_calls=tf.data.AUTOTUNE
+    )
+
+
+def _cache(
+    examples: Examples, size: _Size, config: TrainerConfig, scratch: Path
+) -> tf.data.Dataset | None:
+    """Pairs that are decoded in the first pass only; None where each pass has to decode them."""
+    if config.cache_images == "disk":
+        return _decode(examples).cache(str(scratch / uuid.uuid4().hex))
+    if config.cache_images == "none":
+        return None
+    if size.total > config.image_memory:
+        PROGRESS.info(
+            "decodes %d images anew in each epoch: they take %d MB, trainer.image_memory_mb is %d",
+            size.images,
+            size.total >> 20,
+            config.image_memory_mb,
+        )
+        return None
+    return _decode(examples).cache()
+
+
+def _shuffle(pairs: tf.data.Dataset, size: _Size, config: TrainerConfig) -> tf.data.Dataset:
+    """Anew in each pass: all of them together where the memory allows it."""
+    fitting = config.image_memory * size.images // max(size.total, 1)
+    buffer = max(1, min(size.images, fitting))
+    return pairs.shuffle(buffer, seed=config.seed, reshuffle_each_iteration=True)
+
+
+def _batches(pairs: tf.data.Dataset, config: TrainerConfig, classes: int) -> tf.data.Dataset:
     """Batches with one-hot targets; the target of a label that is no class is all zeros."""
-    return examples.batch(config.batch_size).map(
+    return pairs.batch(config.batch_size).map(
         lambda images, labels: (images, tf.one_hot(labels, classes))
     )

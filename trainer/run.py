@@ -15,7 +15,7 @@ from darkroom.transform.config import TransformConfig
 
 
 def run_fn(fn_args: Any) -> None:
-    """Trains on Transform's output and exports the model with its serving signatures.
+    """Trains on the examples and exports the model with its serving signatures.
 
     Args:
         fn_args: TFX's `FnArgs`; `custom_config` holds the recipe's sections `trainer` and
@@ -35,7 +35,7 @@ def train_and_export(fn_args: Any, engine: Engine) -> None:
     job = Job(
         config=config,
         classes=tuple(read_classes(transform_output)),
-        image_shape=(transform.image_height, transform.image_width, 3),
+        transform=transform,
         train_files=tuple(fn_args.train_files),
         eval_files=tuple(fn_args.eval_files),
         folder=Path(fn_args.model_run_dir),

@@ -15,6 +15,8 @@ class TransformConfig(BaseModel):
         image_width: Width of the tensor in pixels.
         resize: `stretch` ignores the aspect ratio, `pad` keeps it and adds black borders,
             `crop` keeps it and cuts the centre.
+        materialize: Whether Transform writes the tensors, height x width x 3 bytes each, for
+            Trainer to read. Else Trainer decodes the images itself, with the same function.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -22,3 +24,4 @@ class TransformConfig(BaseModel):
     image_height: int = Field(default=224, ge=32, le=1024)
     image_width: int = Field(default=224, ge=32, le=1024)
     resize: ResizeMode = "stretch"
+    materialize: bool = False

@@ -11,7 +11,7 @@ from darkroom.transform.images import decode_images
 
 
 def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> dict[str, tf.Tensor]:
-    """Decodes images and numbers labels.
+    """Numbers labels, and decodes images where they are to be materialized.
 
     Args:
         inputs: Raw features, a tensor [N] or [N, 1] each; `image_bytes` and `label` are used.
@@ -19,19 +19,21 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
             component's cache key.
 
     Returns:
-        `image_xf`: string [N], serialized uint8 [height, width, 3]. `label_xf`: int64 [N], index
-        into the vocabulary `labels`, -1 for a label that the training split does not have and
-        for an image that cannot be decoded: neither may be trained on or count as right.
+        `label_xf`: int64 [N], index into the vocabulary `labels`, -1 for a label that the training
+        split does not have. Materialized also `image_xf`: string [N], serialized uint8
+        [height, width, 3]; the label of an image that cannot be decoded is -1 then.
     """
     config = TransformConfig.model_validate(custom_config["transform"])
+    labels = tft.compute_and_apply_vocabulary(
+        tf.reshape(inputs[features.LABEL], [-1]), vocab_filename=features.LABEL_VOCABULARY
+    )
+    if not config.materialize:
+        return {features.LABEL_XF: labels}
     images, valid = decode_images(
         tf.reshape(inputs[features.IMAGE], [-1]),
         config.image_height,
         config.image_width,
         config.resize,
-    )
-    labels = tft.compute_and_apply_vocabulary(
-        tf.reshape(inputs[features.LABEL], [-1]), vocab_filename=features.LABEL_VOCABULARY
     )
     serialized = tf.map_fn(tf.io.serialize_tensor, images, fn_output_signature=tf.string)
     labels = tf.where(valid, labels, tf.constant(-1, tf.int64))

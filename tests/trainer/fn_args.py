@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from darkroom.tests.images import encode
-from darkroom.tests.trainer.test_input import write_examples
+from darkroom.tests.trainer.test_examples import write_raw
 from darkroom.tests.transform_graphs import build_transform_output
 from darkroom.trainer.config import TrainerConfig
 from darkroom.transform.config import TransformConfig
@@ -29,16 +29,12 @@ def make_fn_args(folder: Path, config: TrainerConfig, count: int = 16) -> Simple
     What is trained goes to `folder` too.
     """
     labels = [("lying", "standing")[number % 2] for number in range(count)]
-    images = [striped(label, seed) for seed, label in enumerate(labels)]
-    output, _ = build_transform_output(folder, [encode(i) for i in images], labels, TRANSFORM)
-    vocabulary = [name.decode() for name in output.vocabulary_by_name("labels")]
-    indices = [vocabulary.index(label) for label in labels]
-    files = {}
-    for split, size in (("train", count), ("eval", count - 1)):
-        (folder / split).mkdir()
-        files[split] = write_examples(
-            folder / split / "a.gz", np.stack(images[:size]), indices[:size]
-        )
+    images = [encode(striped(label, seed)) for seed, label in enumerate(labels)]
+    output, _ = build_transform_output(folder, images, labels, TRANSFORM)
+    files = {
+        split: write_raw(folder / split, images[:size], labels[:size])
+        for split, size in (("train", count), ("eval", count - 1))
+    }
     return SimpleNamespace(
         train_files=[files["train"]],
         eval_files=[files["eval"]],

@@ -1,13 +1,12 @@
 import importlib
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
 from darkroom.records.training import TrainingRecord
 from darkroom.tests.images import encode
-from darkroom.tests.trainer.fn_args import SIZE, changed, make_fn_args, striped
-from darkroom.tests.trainer.test_input import write_examples
+from darkroom.tests.trainer.fn_args import changed, make_fn_args, striped
+from darkroom.tests.trainer.test_examples import write_raw
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.errors import InputError, TrainerError
 from darkroom.trainer.run import run_fn
@@ -59,9 +58,16 @@ def test_missing_section_is_named(trained, section):
 
 
 def test_empty_eval_split_is_an_error_before_training(trained, tmp_path):
-    pattern = write_examples(tmp_path / "a.gz", np.zeros((0, SIZE, SIZE, 3), np.uint8), [])
+    pattern = write_raw(tmp_path / "a", [], [])
     with pytest.raises(InputError, match="more images"):
         run_fn(changed(trained[1], eval_files=[pattern]))
+
+
+def test_an_image_that_cannot_be_decoded_is_named(trained, tmp_path):
+    images = [encode(striped("lying", 1)), b"broken"]
+    pattern = write_raw(tmp_path / "a", images, ["lying", "standing"])
+    with pytest.raises(InputError, match=r"'1\.png' cannot be decoded by TensorFlow; remove it"):
+        run_fn(changed(trained[1], train_files=[pattern]))
 
 
 def test_dotted_path_given_to_tfx_is_this_function():

@@ -14,6 +14,7 @@ from darkroom.serving.signatures import Network
 from darkroom.trainer.cluster import ALONE, Cluster
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.history import History
+from darkroom.transform.config import TransformConfig
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Job:
 
     Args:
         classes: Names of the classes; a label is an index into them.
-        image_shape: Height, width and channels of every image.
-        train_files: Globs of gzip TFRecord files with transformed tf.Examples.
+        transform: The recipe's `transform` section; how images are decoded.
+        train_files: Globs of TFRecord files, for `darkroom.trainer.examples`.
         eval_files: Likewise; what decides which epoch's weights are kept.
         folder: Where logs may go.
         cluster: Who trains; every worker gets the same job but for its number.
@@ -31,11 +32,16 @@ class Job:
 
     config: TrainerConfig
     classes: tuple[str, ...]
-    image_shape: tuple[int, int, int]
+    transform: TransformConfig
     train_files: tuple[str, ...]
     eval_files: tuple[str, ...]
     folder: Path
     cluster: Cluster = ALONE
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        return self.transform.image_height, self.transform.image_width, 3
 
 
 class TrainedNetwork(NamedTuple):

@@ -12,8 +12,9 @@ from darkroom.tests.images import encode
 from darkroom.tests.trainer.fn_args import changed, make_fn_args, striped
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.engines.engine import ENGINES, Job, TrainedNetwork, load_engine
+from darkroom.trainer.examples import read_examples
 from darkroom.trainer.history import History
-from darkroom.trainer.input import eval_batches, read_examples, train_batches
+from darkroom.trainer.input import eval_batches, train_batches
 from darkroom.trainer.run import train_and_export
 
 CONFIG = TrainerConfig(weights="none", batch_size=5, head_epochs=1, fine_tune_epochs=0)
@@ -27,7 +28,12 @@ class NearestMean:
 
     def train(self, job: Job) -> TrainedNetwork:
         batches = [
-            make(read_examples(files, job.image_shape), job.config, len(job.classes))
+            make(
+                read_examples(files, job.classes, job.transform),
+                job.config,
+                len(job.classes),
+                job.folder,
+            )
             for make, files in ((train_batches, job.train_files), (eval_batches, job.eval_files))
         ]
         embedded, targets = collect(batches[0])

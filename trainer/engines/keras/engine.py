@@ -1,6 +1,8 @@
 """The Keras engine: a job in, a trained network out."""
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -11,9 +13,17 @@ from darkroom.trainer.engines.keras.backbone_weights import load_backbone_weight
 from darkroom.trainer.engines.keras.batch_norm import batch_norm_layers
 from darkroom.trainer.engines.keras.model import BACKBONE, build_backbone, build_model
 from darkroom.trainer.engines.keras.network import create_network
-from darkroom.trainer.engines.keras.replicas import JOIN_SECONDS, STALL_SECONDS, Replicas, join
+from darkroom.trainer.engines.keras.replicas import (
+    JOIN_SECONDS,
+    STALL_SECONDS,
+    Replicas,
+    Share,
+    join,
+)
 from darkroom.trainer.engines.keras.training import train
-from darkroom.trainer.input import eval_batches, read_examples, train_batches
+from darkroom.trainer.errors import InputError
+from darkroom.trainer.examples import Examples, find_undecodable, read_examples
+from darkroom.trainer.input import eval_batches, train_batches
 
 
 @dataclass(frozen=True)
@@ -50,19 +60,36 @@ class KerasEngine:
         share = replicas.divide(job.config)
         keras.utils.set_random_seed(job.config.seed)
         model = _build_model(job, replicas)
-
-        def read(files: tuple[str, ...]) -> tf.data.Dataset:
-            return share.of(read_examples(files, job.image_shape))
-
-        history = train(
-            model,
-            train_batches(read(job.train_files), share.config, len(job.classes)),
-            eval_batches(read(job.eval_files), share.config, len(job.classes)),
-            job.config,
-            job.folder,
-            replicas,
-        )
+        with tempfile.TemporaryDirectory(prefix="darkroom-images-") as scratch:
+            batches = _read_batches(job, share, Path(scratch))
+            try:
+                history = train(model, *batches, job.config, job.folder, replicas)
+            except tf.errors.InvalidArgumentError as error:
+                _name_undecodable(job, error)
+                raise
         return TrainedNetwork(create_network(model), history)
+
+
+def _read_batches(job: Job, share: Share, scratch: Path) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """This worker's batches: those to train on, and those to evaluate with."""
+
+    def read(files: tuple[str, ...], seed: int | None = None) -> Examples:
+        examples = read_examples(files, job.classes, job.transform, seed)
+        return examples._replace(encoded=share.of(examples.encoded))
+
+    config, classes = share.config, len(job.classes)
+    # The order of the files has to be every worker's, so that their shares are no one else's.
+    return (
+        train_batches(read(job.train_files, job.config.seed), config, classes, scratch),
+        eval_batches(read(job.eval_files), config, classes, scratch),
+    )
+
+
+def _name_undecodable(job: Job, error: Exception) -> None:
+    if job.transform.materialize:
+        return
+    if path := find_undecodable((*job.train_files, *job.eval_files)):
+        raise InputError(f"{path!r} cannot be decoded by TensorFlow; remove it") from error
 
 
 def _build_model(job: Job, replicas: Replicas) -> keras.Model:

@@ -72,7 +72,7 @@ class Share:
     own: int = 1
 
     def of(self, examples: tf.data.Dataset) -> tf.data.Dataset:
-        """This worker's (image, label) pairs of `examples`; all replicas get equally many.
+        """This worker's (encoded image, label) pairs of `examples`; all replicas get equally many.
 
         Where the last ones do not suffice for all, an image comes twice, the second time with the
         label `PADDING`, which says that it does not count.

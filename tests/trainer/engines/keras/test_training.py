@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from darkroom.samples.digits import encode_png, select_digits
+from darkroom.tests.trainer.test_input import as_examples
 from darkroom.trainer.augmentation.config import AugmentationConfig
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.engines.keras.loop import Loop
@@ -30,11 +33,11 @@ def fit(config: TrainerConfig, images: np.ndarray, labels: np.ndarray, log_folde
     keras.utils.set_random_seed(config.seed)
     classes = int(labels.max()) + 1
     model = build_model(config, classes, *images.shape[1:3])
-    half = [tf.data.Dataset.from_tensor_slices((images[i::2], labels[i::2])) for i in (0, 1)]
+    half = [as_examples(images[i::2], labels[i::2]) for i in (0, 1)]
     history = train(
         model,
-        train_batches(half[0], config, classes),
-        eval_batches(half[1], config, classes),
+        train_batches(half[0], config, classes, Path()),
+        eval_batches(half[1], config, classes, Path()),
         config,
         log_folder,
     )
@@ -82,7 +85,7 @@ def test_training_that_diverges_says_what_to_lower():
     config = TrainerConfig(**SMALL, weights="none", head_epochs=1, fine_tune_epochs=0)
     model = build_model(config, 2, 32, 32)
     model.layers[-1].set_weights([np.full_like(w, np.nan) for w in model.layers[-1].get_weights()])
-    batches = eval_batches(tf.data.Dataset.from_tensor_slices((images, labels)), config, 2)
+    batches = eval_batches(as_examples(images, labels), config, 2, Path())
     with pytest.raises(TrainerError, match="val_loss was nan in every epoch; lower head_learning"):
         train(model, batches, batches, config)
 
