@@ -17,6 +17,7 @@ from darkroom.components.evaluator.results import describe_failures, read_result
 from darkroom.components.example_images import iterate_images
 from darkroom.components.model_artifact import serving_model
 from darkroom.records.blessing import Blessing
+from darkroom.records.evaluation import EXAMPLE_COUNT, Evaluation
 from darkroom.storage.fingerprint import model_digest
 from darkroom.transform import features
 from darkroom.transform.images import decode_images
@@ -57,14 +58,15 @@ class Executor(tfx_evaluator.Executor):
                 {"evaluation": [evaluation], "blessing": [blessing]},
                 {"eval_config": proto_utils.proto_to_json(eval_config)},
             )
-        except Exception as error:
+        except Exception:
             # TFMA's own words for such an example are a dump of arrays.
-            unusable = find_unusable(input_dict["examples"], classes)
-            if unusable:
-                raise EvaluationError(unusable) from error
+            _refuse_unusable(input_dict["examples"], classes)
             raise
         bounded = config.binds(compared=state == "compared")
         results = read_results(evaluation.uri, classes, state, bounded)
+        if _count_named(results) < (results.overall.candidate[EXAMPLE_COUNT] or 0):
+            # An image that cannot be decoded has probabilities of 0 alone, which name no class.
+            _refuse_unusable(input_dict["examples"], classes)
         results.write(Path(evaluation.uri))
         # TFX blesses nothing where no bound applies.
         Blessing(results.blessed, describe_failures(results.failures)).write(blessing)
@@ -106,6 +108,15 @@ def find_unusable(examples: list[Artifact], classes: list[str]) -> str:
         if not valid.numpy()[0]:
             return f"{image.path!r} of the eval split cannot be decoded by TensorFlow; remove it"
     return ""
+
+
+def _count_named(results: Evaluation) -> int:
+    return sum(map(sum, results.confusion.counts)) if results.confusion else 0
+
+
+def _refuse_unusable(examples: list[Artifact], classes: list[str]) -> None:
+    if unusable := find_unusable(examples, classes):
+        raise EvaluationError(unusable)
 
 
 def _read_classes(transform_graph: list[Artifact]) -> list[str]:
