@@ -2,7 +2,8 @@
 
 Descriptors are those of the image as stored: its EXIF orientation is not applied, which changes
 none but `height` and `width`. Grey levels are ITU-R 601 luma, 0 to 255; transparency is ignored;
-of an animation the first frame counts.
+of an animation the first frame counts. The grey levels of a large JPEG are those of a reduced one
+(`darkroom.transform.decoding.decode`): their spread and sharpness are compared over cameras.
 """
 
 from typing import Final
@@ -16,12 +17,11 @@ from darkroom.transform.features import BYTES, CHANNELS, HEIGHT, MEAN, SHARPNESS
 
 Descriptors = dict[str, int | float]
 
-_CHANNELS_BY_MODE: Final = {"P": 3, "PA": 4}
 _STRIP_ROWS: Final = 256
 
 
 def describe(content: bytes) -> Descriptors:
-    """The descriptors of an encoded image, which is decoded in full.
+    """The descriptors of an encoded image, all of which is decoded.
 
     Args:
         content: The encoded image.
@@ -34,13 +34,13 @@ def describe(content: bytes) -> Descriptors:
     Raises:
         RejectedError: It is no image, not in a format of TensorFlow's, corrupt or too large.
     """
-    image = decode(content)
-    grey = _grey(image)
+    decoded = decode(content)
+    grey = _grey(decoded.image)
     mean, stddev = _moments(grey)
     return {
-        HEIGHT: image.height,
-        WIDTH: image.width,
-        CHANNELS: _channels(image),
+        HEIGHT: decoded.height,
+        WIDTH: decoded.width,
+        CHANNELS: decoded.channels,
         BYTES: len(content),
         MEAN: mean,
         STDDEV: stddev,
@@ -76,12 +76,6 @@ def laplacian_variance(grey: npt.NDArray[np.uint8]) -> float:
 def _laplacian(grey: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     neighbours = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
     return neighbours - 4 * grey[1:-1, 1:-1]
-
-
-def _channels(image: Image.Image) -> int:
-    if image.mode == "P" and "transparency" in image.info:
-        return 4
-    return _CHANNELS_BY_MODE.get(image.mode, len(image.getbands()))
 
 
 def _grey(image: Image.Image) -> Image.Image:

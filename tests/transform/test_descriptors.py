@@ -8,6 +8,7 @@ from PIL import Image
 
 from darkroom.tests.images import encode, encode_with_orientation, picture, pixels, save
 from darkroom.tests.transform.test_decoding import tensorflow_decodes
+from darkroom.transform import decoding
 from darkroom.transform.descriptors import describe, laplacian_variance
 
 
@@ -43,6 +44,22 @@ def test_grey_levels_are_those_of_the_picture():
     grey = np.asarray(Image.fromarray(image).convert("L")).astype(float)
     found = describe(encode(image))
     np.testing.assert_allclose([found["mean"], found["stddev"]], [grey.mean(), grey.std()])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_a_large_jpeg_is_described_by_a_part_of_it(mode, monkeypatch):
+    image = Image.fromarray(pixels(800, 1200)).convert(mode)
+    content = save(image, "JPEG", quality=95)
+    found = describe(content)
+    assert (found["height"], found["width"]) == (800, 1200)
+    assert found["channels"] == len(image.getbands())
+    monkeypatch.setattr(decoding, "REDUCED_SIDE", 100)
+    part = describe(content)
+    for name in ("mean", "stddev"):
+        assert part[name] == pytest.approx(found[name], abs=1)
+    changed = {name for name in part if part[name] != found[name]}
+    assert changed <= {"mean", "stddev", "sharpness"}
+    assert decoding.decode(content).image.size == (150, 100)
 
 
 def test_sixteen_bits_are_described_as_their_upper_eight():

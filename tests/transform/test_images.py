@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from darkroom.tests.images import encode, encode_with_orientation, pixels
+from darkroom.tests.images import encode, encode_with_orientation, pixels, save
 from darkroom.transform.images import decode_image, decode_images
 
 
@@ -35,6 +35,33 @@ def test_exif_orientation_is_applied(orientation, endian):
     height, width = expected.shape[:2]
     decoded = decode_image(tf.constant(encoded), height, width, "stretch").numpy().astype(int)
     assert np.abs(decoded - expected).max() <= 12
+
+
+@pytest.mark.parametrize("size", [40, 80, 160, 320])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_large_jpeg_is_decoded_in_part_and_looks_the_same(size, mode):
+    """Sides of 3, 6, 12 and 25 times what is wanted: whole, and at each of the ratios."""
+    image = Image.fromarray(pixels(1000, 1000)).convert(mode)
+    encoded = save(image, "JPEG", quality=95)
+    expected = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+    decoded = decode_image(tf.constant(encoded), size, size, "stretch").numpy().astype(int)
+    assert np.abs(decoded - np.asarray(expected)).mean() < 1
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_jpeg_is_turned_too(orientation):
+    encoded = encode_with_orientation(pixels(400, 600), orientation)
+    decoded = decode_image(tf.constant(encoded), 32, 32, "stretch").numpy().astype(int)
+    expected = Image.fromarray(upright(encoded)).resize((32, 32), Image.Resampling.BILINEAR)
+    assert np.abs(decoded - np.asarray(expected)).mean() < 1
+
+
+def test_the_end_of_a_large_jpeg_is_looked_at():
+    encoded = encode(pixels(1000, 1000), "JPEG")
+    cut = encoded[: len(encoded) * 2 // 3]
+    images, valid = decode_16(tf.constant([encoded, cut]))
+    assert valid.numpy().tolist() == [True, False]
+    assert images.numpy()[0].any()
 
 
 @pytest.mark.parametrize("grey", [np.uint8(77), np.uint8(255)])
