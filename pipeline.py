@@ -124,7 +124,7 @@ def _validate_data(recipe: Recipe, state: InputState) -> _Data:
     schema = (
         ImportSchemaGen(schema_file=str(recipe.validation.schema_path))
         if recipe.validation.schema_path
-        else SchemaGen(statistics.outputs["statistics"], exclude_splits=["eval"])
+        else SchemaGen(statistics.outputs["statistics"], exclude_splits=["eval", "test"])
     )
     validator = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
     anomalies = validator.outputs["anomalies"]
@@ -253,6 +253,7 @@ def _run(recipe: Recipe, config_path: str, verbose: bool) -> dict[str, Any] | No
         ),
         rows=overview.rows,
         classes=len(overview.images_by_label),
+        notes=overview.notes,
     )
     return run_locally(local_run, verbose)
 

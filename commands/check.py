@@ -31,8 +31,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _look(path: Path, quiet: bool) -> dict[str, Any]:
-    """`rows`, `classes`, `rejected`, `warnings` and `error` of a recipe's data."""
-    from darkroom.components.data_gate.gate import check_quarantine, check_splits
+    """`rows`, `notes`, `classes`, `rejected`, `warnings` and `error` of a recipe's data."""
+    from darkroom.components.data_gate.gate import check_classes, check_quarantine, check_splits
     from darkroom.components.errors import ComponentError
     from darkroom.components.image_example_gen.check import check
     from darkroom.components.image_example_gen.data_set import keep_open
@@ -41,13 +41,14 @@ def _look(path: Path, quiet: bool) -> dict[str, Any]:
     from darkroom.storage.errors import StorageError
 
     content: dict[str, Any] = {
-        "rows": 0, "classes": {}, "rejected": [], "warnings": [], "error": None,
+        "rows": 0, "notes": (), "classes": {}, "rejected": [], "warnings": [], "error": None,
     }  # fmt: skip
     try:
         data = load_recipe(path).data
         with keep_open(data):
-            content["rows"] = rows = check(data).rows
-            found = inspect(data, (lambda done: None) if quiet else _progress(rows))
+            overview = check(data)
+            content["rows"], content["notes"] = overview.rows, overview.notes
+            found = inspect(data, (lambda done: None) if quiet else _progress(overview.rows))
         content["classes"] = {
             label: {split: splits[split] for split in _SPLITS}
             for label, splits in sorted(found.classes.items())
@@ -61,6 +62,7 @@ def _look(path: Path, quiet: bool) -> dict[str, Any]:
             for each in found.find(data.max_quarantined)
         ]
         check_quarantine(found.summary(), data.max_quarantined)
+        check_classes(found.summary())
         check_splits(found.summary())
     except (ConfigError, ComponentError, StorageError) as error:
         content["error"] = str(error)
@@ -76,10 +78,12 @@ def _progress(rows: int) -> Any:
 
 def _show(found: dict[str, Any]) -> None:
     if found["classes"]:
-        columns = ("class", "train", "eval")
-        rows = [(label, n["train"], n["eval"]) for label, n in found["classes"].items()]
-        print_table(columns, rows)
+        splits = [s for s in _SPLITS if any(n[s] for n in found["classes"].values())]
+        rows = [(label, *(n[s] for s in splits)) for label, n in found["classes"].items()]
+        print_table(("class", *splits), rows)
         print(f"{found['rows']} rows, {len(found['rejected'])} rejected")
+    for note in found["notes"]:
+        print(f"note      {note}")
     for each in found["rejected"][:_SHOWN]:
         print(f"rejected  {each['path']}: {each['detail']} ({each['reason']})")
     if len(found["rejected"]) > _SHOWN:

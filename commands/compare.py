@@ -62,7 +62,7 @@ def _side(run: "Run") -> "Side":
 
 
 def _ask(first: "Run", second: "Run") -> "tuple[Answers | None, str]":
-    """What both models say of the second run's eval split, or why that cannot be had."""
+    """What both models say of the second run's images, or why that cannot be had."""
     examples = _artifact(second, "ImageExampleGen", "examples")
     models = [_artifact(each, "Trainer", "model") for each in (first, second)]
     if examples is None or None in models:
@@ -75,7 +75,9 @@ def _ask(first: "Run", second: "Run") -> "tuple[Answers | None, str]":
 
     with logged_to(Path("/dev/null")):
         predictors = [load_predictor(model / SERVING_MODEL) for model in models if model]
-        return compare_answers(iterate_folder(examples / "Split-eval"), *predictors), ""
+        test = examples / "Split-test"
+        judged = test if test.is_dir() else examples / "Split-eval"
+        return compare_answers(iterate_folder(judged), *predictors), ""
 
 
 def _artifact(run: "Run", node: str, key: str) -> Path | None:

@@ -20,12 +20,18 @@ class ExampleImage:
     path: str
 
 
+def judged_split(examples: list[Artifact]) -> str:
+    """The split that models are judged by: `test` where there is one, else `eval`."""
+    names = artifact_utils.decode_split_names(examples[0].split_names)
+    return "test" if "test" in names else "eval"
+
+
 def read_images(examples: list[Artifact], split: str, limit: int) -> list[ExampleImage]:
     """The first images of a split.
 
     Args:
         examples: One Examples artifact of ImageExampleGen.
-        split: `train` or `eval`.
+        split: `train`, `eval` or `test`.
     """
     return list(itertools.islice(iterate_images(examples, split), limit))
 

@@ -83,6 +83,7 @@ def run(recipe: Recipe, config_path: str, image: str, gpus: bool = False) -> int
             "run_id": place.run_id,
             "rows": overview.rows,
             "classes": len(overview.images_by_label),
+            "notes": overview.notes,
             "arguments": arguments,
             "mounts": mounts + [{"folder": file, "read_only": True} for file in files],
             "user": f"{os.getuid()}:{os.getgid()}",

@@ -148,7 +148,7 @@ def drive(settings: Mapping[str, Any]) -> int:
     recipe = settings["facts"]["recipe"]
     page = functools.partial(render_failure, pipeline=recipe["name"], recipe=json.dumps(recipe))
     session = RunSession(place, terminal, settings["facts"], page)
-    session.started(settings["rows"], settings["classes"])
+    session.started(settings["rows"], settings["classes"], settings["notes"])
     try:
         specification = _compile(settings, place)
     except (KeyboardInterrupt, SystemExit):

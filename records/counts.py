@@ -9,9 +9,7 @@ from darkroom.records.artifacts import read_properties, set_properties
 if TYPE_CHECKING:
     from tfx.types.artifact import Artifact
 
-_TRAIN: Final = "examples_train"
-_EVAL: Final = "examples_eval"
-_QUARANTINED: Final = "quarantined"
+_SPLITS: Final = ("train", "eval", "test")
 
 
 @dataclass(frozen=True)
@@ -20,23 +18,25 @@ class ExampleCounts:
 
     train: int | None = None
     eval: int | None = None
+    test: int | None = None
     quarantined: int | None = None
 
-    def write(self, examples: "Artifact", quarantine: "Artifact") -> None:
-        """Sets `examples_train` and `examples_eval` of one, and what all rows became of the other.
+    def write(self, examples: "Artifact", quarantine: "Artifact", skipped: int = 0) -> None:
+        """Sets `examples_train` and so on of one, and what all rows became of the other.
 
-        The quarantine gets `rows`, `examples` and `quarantined`; the first is the sum of the
-        others.
+        The quarantine gets `rows`, `examples`, `quarantined` and `skipped`; the first is the sum
+        of the others.
 
         Raises:
             ValueError: A count is not known.
         """
-        if self.train is None or self.eval is None or self.quarantined is None:
+        splits = {f"examples_{split}": getattr(self, split) for split in _SPLITS}
+        if None in splits.values() or self.quarantined is None:
             raise ValueError(f"{self} is not complete; only what is known can be written")
-        total = self.train + self.eval
-        set_properties(examples, {_TRAIN: self.train, _EVAL: self.eval})
-        rows = {"rows": total + self.quarantined, "examples": total}
-        set_properties(quarantine, {**rows, _QUARANTINED: self.quarantined})
+        set_properties(examples, splits)
+        total = sum(splits.values())
+        rows = {"rows": total + self.quarantined + skipped, "examples": total}
+        set_properties(quarantine, {**rows, "quarantined": self.quarantined, "skipped": skipped})
 
     @classmethod
     def read(cls, artifacts: Iterable["Artifact"]) -> "ExampleCounts":
@@ -44,5 +44,5 @@ class ExampleCounts:
         known: dict[str, float] = {}
         for artifact in artifacts:
             known = read_properties(artifact) | known
-        numbers = (known.get(name) for name in (_TRAIN, _EVAL, _QUARANTINED))
-        return cls(*(None if number is None else int(number) for number in numbers))
+        names = {split: f"examples_{split}" for split in _SPLITS} | {"quarantined": "quarantined"}
+        return cls(**{key: int(known[name]) for key, name in names.items() if name in known})

@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ class LocalRun:
         disks: The folders that it writes to; of those on one disk, the first is named.
         facts: What goes into the summary as it is: `config`, `recipe`.
         failure_page: Makes the report of a run that does not get as far as its own.
+        notes: How the data were read, a sentence each.
     """
 
     home: Path
@@ -46,6 +47,7 @@ class LocalRun:
     failure_page: FailurePage
     rows: int
     classes: int
+    notes: Sequence[str] = ()
 
     def explain(self, error: BaseException) -> str:
         """Words for the user about what was raised; empty where the error's own will do."""
@@ -65,7 +67,7 @@ def run_locally(run: LocalRun, verbose: bool = False) -> dict[str, Any] | None:
         with open_place(run.home) as place:
             with captured(place, verbose) as terminal:
                 session = RunSession(place, terminal, run.facts, run.failure_page)
-                session.started(run.rows, run.classes)
+                session.started(run.rows, run.classes, run.notes)
                 summary = _run_session(run, place, session)
             if summary is None:
                 # Nothing ran; an empty folder goes, too.

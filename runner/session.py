@@ -153,9 +153,11 @@ class RunSession:
         self._expected: list[str] = []
         self._results: list[NodeResult] = []
 
-    def started(self, rows: int, classes: int) -> None:
+    def started(self, rows: int, classes: int, notes: Sequence[str] = ()) -> None:
         """Says what is about to run; the first node needs TensorFlow, which takes a while."""
         self._terminal.say(f"run {self._place.run_id}: {rows} rows, {classes} classes")
+        for note in notes:
+            self._terminal.say(f"note: {note}")
         self._terminal.working("loading TensorFlow and TFX")
 
     def expect(self, nodes: Sequence[str]) -> None:

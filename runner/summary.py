@@ -6,8 +6,8 @@ Schema:
     status: `pushed`, `unchanged`, `not_blessed`, `withdrawn` or `failed`.
     error: one line; empty unless `failed`, or the reason of `not_blessed` or `withdrawn`.
     components: `[{"name": str, "seconds": float, "cached": bool}]`, in the order they ran.
-    examples: `{"train": int, "eval": int, "quarantined": int}`, null what is not known.
-    metrics, baseline_metrics: `{metric: float}` on the whole eval split, or null.
+    examples: `{"train": int, "eval": int, "test": int, "quarantined": int}`; null: not known.
+    metrics, baseline_metrics: `{metric: float}` on all of test, else all of eval, or null.
     notes: sentences about the training: a phase that stopped early, a model that learned nothing.
     pushed_version: int, or null; pushed_path: str, or null.
     artifacts: `{node: {key: [path]}}`, what each node made or took from the cache.

@@ -79,10 +79,10 @@ class Terminal:
         self.idle()
         examples = summary["examples"]
         if examples["train"] is not None:
+            test = f"{examples['test']} test, " if examples.get("test") else ""
             self._console.print(
-                "\nexamples  {train} train, {eval} eval, {quarantined} quarantined".format(
-                    **examples
-                )
+                f"\nexamples  {examples['train']} train, {examples['eval']} eval, {test}"
+                f"{examples['quarantined']} quarantined"
             )
         if summary["metrics"]:
             self._console.print(_metrics_table(summary["metrics"], summary["baseline_metrics"]))

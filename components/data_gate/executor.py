@@ -11,7 +11,12 @@ from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
 from darkroom.components.data_gate.anomalies import Anomaly, read_anomalies
-from darkroom.components.data_gate.gate import check_anomalies, check_quarantine, check_splits
+from darkroom.components.data_gate.gate import (
+    check_anomalies,
+    check_classes,
+    check_quarantine,
+    check_splits,
+)
 from darkroom.components.image_example_gen.quarantine import IngestSummary, read_summary
 
 RESULT_FILE = "gate.json"
@@ -32,6 +37,7 @@ class Executor(BaseExecutor):
         anomalies_uri = artifact_utils.get_single_uri(input_dict["anomalies"])
         summary = read_summary(quarantine)
         check_quarantine(summary, exec_properties["max_quarantined"], quarantine)
+        check_classes(summary)
         check_splits(summary)
         anomalies = read_anomalies(anomalies_uri)
         kinds = frozenset(json.loads(exec_properties["fatal"]))

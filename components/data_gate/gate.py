@@ -37,13 +37,30 @@ def check_quarantine(summary: IngestSummary, max_quarantined: float, uri: str = 
     )
 
 
+def check_classes(summary: IngestSummary) -> None:
+    """Refuses a class that has rows and no example: it would vanish from the model.
+
+    Raises:
+        DataGateError: There is one.
+    """
+    splits = summary.splits.keys()
+    lost = {label: each for label, each in summary.classes.items() if not splits & each.keys()}
+    for label, reasons in lost.items():
+        said = ", ".join(f"{reason} {count}" for reason, count in reasons.items())
+        more = f" (and of {len(lost) - 1} more classes)" if len(lost) > 1 else ""
+        raise DataGateError(
+            f"data.path: not one of the {sum(reasons.values())} images of class {label!r}{more} "
+            f"can be used: {said}; convert them, or leave the class out by data.exclude"
+        )
+
+
 def check_splits(summary: IngestSummary) -> None:
-    """Raises DataGateError where train or eval has no examples."""
+    """Raises DataGateError where a split has no examples."""
     for split, count in summary.splits.items():
         if count == 0:
             raise DataGateError(
                 f"data.eval_fraction: the {split} split is empty, all {summary.examples} examples "
-                "went to the other; add images, or change data.eval_fraction or data.split_salt"
+                "went elsewhere; add images, or change data.eval_fraction or data.split_salt"
             )
 
 

@@ -32,7 +32,7 @@ class Evaluator(base_beam_component.BaseBeamComponent):
     `darkroom.records.evaluation.Evaluation`, which reads without TFMA.
 
     Args:
-        examples: Raw examples; the eval split is used.
+        examples: Raw examples; the test split is used, or without one the eval split.
         baseline_model: BaselineModel's output; it may hold no SavedModel.
         transform_graph: Gives the label vocabulary.
     """

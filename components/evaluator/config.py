@@ -44,7 +44,7 @@ class EvaluationConfig(BaseModel):
     """What is measured, on which slices, and what a model must reach to be pushed.
 
     Args:
-        thresholds: Bounds for each metric, on the whole eval split.
+        thresholds: Bounds for each metric, on the whole test split, else the whole eval split.
         slices: Feature names; metrics are computed for each value of each. `label` and the
             recipe's metadata columns make sense.
     """

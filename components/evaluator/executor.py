@@ -1,5 +1,6 @@
 """What Evaluator does: TFX's evaluation, around it the baseline's absence and readable results."""
 
+import json
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from darkroom.components.errors import ComponentError
 from darkroom.components.evaluator.config import EvaluationConfig
 from darkroom.components.evaluator.eval_config import build_eval_config
 from darkroom.components.evaluator.results import describe_failures, read_results
-from darkroom.components.example_images import iterate_images
+from darkroom.components.example_images import iterate_images, judged_split
 from darkroom.components.model_artifact import serving_model
 from darkroom.records.blessing import Blessing
 from darkroom.records.evaluation import EXAMPLE_COUNT, Evaluation
@@ -24,7 +25,7 @@ from darkroom.transform.images import decode_images
 
 
 class EvaluationError(ComponentError):
-    """The eval split cannot be measured on; the message says why."""
+    """The split to judge by cannot be measured on; the message says why."""
 
 
 BaselineState = Literal["compared", "absent", "identical", "other_classes"]
@@ -56,7 +57,10 @@ class Executor(tfx_evaluator.Executor):
             super().Do(
                 inputs,
                 {"evaluation": [evaluation], "blessing": [blessing]},
-                {"eval_config": proto_utils.proto_to_json(eval_config)},
+                {
+                    "eval_config": proto_utils.proto_to_json(eval_config),
+                    "example_splits": json.dumps([judged_split(input_dict["examples"])]),
+                },
             )
         except Exception:
             # TFMA's own words for such an example are a dump of arrays.
@@ -96,17 +100,18 @@ def baseline_state(candidate: Path, baseline: Path, classes: list[str]) -> Basel
 
 
 def find_unusable(examples: list[Artifact], classes: list[str]) -> str:
-    """Says which eval example cannot be measured, in one line; empty where all can be."""
-    for image in iterate_images(examples, "eval"):
+    """Says which example cannot be measured, in one line; empty where all can be."""
+    split = judged_split(examples)
+    for image in iterate_images(examples, split):
         if image.label not in classes:
             return (
-                f"{image.path!r} of the eval split has the label {image.label!r}, which the "
+                f"{image.path!r} of the {split} split has the label {image.label!r}, which the "
                 "training split does not have; add images of it, or let validation.fatal hold "
                 "ENUM_TYPE_UNEXPECTED_STRING_VALUES"
             )
         _, valid = decode_images(tf.constant([image.encoded]), 32, 32, "stretch")
         if not valid.numpy()[0]:
-            return f"{image.path!r} of the eval split cannot be decoded by TensorFlow; remove it"
+            return f"{image.path!r} of the {split} split cannot be decoded by TensorFlow; remove it"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from darkroom.components.image_example_gen.config import DataConfig
@@ -23,15 +24,23 @@ class DataSet:
         self.config = config
         self.place = open_place(config.path)
         self.source = SOURCES[config.format](config, self.place)
+        self._selection = config.selection
 
     def list_rows(self) -> Iterator[Row]:
-        """All rows in a fixed order.
+        """All rows in a fixed order, those that the recipe does not want marked as skipped.
 
         Raises:
-            DataLocationError: The folder, the CSV or a column is missing, or the CSV is unreadable.
+            DataLocationError: The folder, the table or a column is missing, or cannot be read.
+            DataClassesError: It cannot be told what the folders or the splits mean.
         """
         self.place.check_exists()
-        return self.source.list_rows()
+        return map(self._mark, self.source.list_rows())
+
+    def _mark(self, row: Row) -> Row:
+        unlabelled = self.config.skip_unlabelled and not (row.label or row.problem)
+        if unlabelled or not self._selection.takes(row.image_path):
+            return replace(row, skipped=True)
+        return row
 
     @contextlib.contextmanager
     def on_disk(self) -> Iterator[DataConfig]:
@@ -42,7 +51,8 @@ class DataSet:
     def _list_needed(self) -> Iterator[str]:
         yield from self.source.files
         for row in self.list_rows():
-            yield row.image_path
+            if not row.skipped:
+                yield row.image_path
 
 
 _OPEN: Final[dict[str, DataSet]] = {}

@@ -15,7 +15,8 @@ from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.data_set import keep_open, open_data
 from darkroom.components.image_example_gen.quarantine import IngestSummary, read_summary
 from darkroom.components.image_example_gen.shards import ShardPlan, count_shards
-from darkroom.components.image_example_gen.split import EVAL, SPLITS, TRAIN
+from darkroom.components.image_example_gen.split import EVAL, TEST, TRAIN
+from darkroom.components.image_example_gen.split_planning import plan_data
 from darkroom.components.image_example_gen.transforms import build_ingest
 from darkroom.records.counts import ExampleCounts
 
@@ -48,17 +49,19 @@ class Executor(BaseBeamExecutor):
             if not exec_properties["fingerprint"]:
                 # Nobody has looked at the data yet: a scheduled run reads it at run time.
                 check(config)
-            examples.split_names = artifact_utils.encode_split_names(list(SPLITS))
-            split_uris = {s: artifact_utils.get_split_uri([examples], s) for s in SPLITS}
-            unfinished = os.path.join(examples.uri, "unfinished")
-            for uri in (*split_uris.values(), unfinished, quarantine.uri):
-                fileio.makedirs(uri)
-            data = open_data(config)
-            shards = count_shards(sum(1 for _ in data.list_rows()))
-            with data.on_disk() as local, self._make_beam_pipeline() as pipeline:
-                plan = ShardPlan(split_uris, unfinished, shards)
-                build_ingest(pipeline, local, plan, quarantine.uri)
-            fileio.rmtree(unfinished)
+            with open_data(config).on_disk() as local:
+                data = open_data(local)
+                split_plan, splits = plan_data(data)
+                examples.split_names = artifact_utils.encode_split_names(splits)
+                split_uris = {s: artifact_utils.get_split_uri([examples], s) for s in splits}
+                unfinished = os.path.join(examples.uri, "unfinished")
+                for uri in (*split_uris.values(), unfinished, quarantine.uri):
+                    fileio.makedirs(uri)
+                shards = count_shards(sum(1 for row in data.list_rows() if not row.skipped))
+                shard_plan = ShardPlan(split_uris, unfinished, shards)
+                with self._make_beam_pipeline() as pipeline:
+                    build_ingest(pipeline, local, split_plan, shard_plan, quarantine.uri)
+                fileio.rmtree(unfinished)
         _describe(examples, quarantine, read_summary(quarantine.uri))
 
 
@@ -66,5 +69,11 @@ def _describe(examples: Artifact, quarantine: Artifact, summary: IngestSummary) 
     examples_utils.set_payload_format(examples, example_gen_pb2.FORMAT_TF_EXAMPLE)
     # TFX's only name for TFRecord files; whether one is compressed, its suffix says.
     examples_utils.set_file_format(examples, "tfrecords_gzip")
-    counts = ExampleCounts(summary.splits[TRAIN], summary.splits[EVAL], summary.quarantined)
-    counts.write(examples, quarantine)
+    splits = summary.splits
+    counts = ExampleCounts(
+        train=splits[TRAIN],
+        eval=splits[EVAL],
+        test=splits.get(TEST, 0),
+        quarantined=summary.quarantined,
+    )
+    counts.write(examples, quarantine, summary.skipped)

@@ -7,7 +7,7 @@ from darkroom.components.image_example_gen.data_set import open_data
 
 
 def fingerprint(config: DataConfig) -> str:
-    """Hash of the CSV, of the images' paths and of every image's bytes.
+    """Hash of the tables, of the images' paths and of every image's bytes.
 
     Times of files, and where the data folder lies, are no part of it. A file that is missing or
     cannot be read counts as such, so the hash changes when it appears. In an object store no image
@@ -20,7 +20,7 @@ def fingerprint(config: DataConfig) -> str:
         DataLocationError: The data cannot be listed.
     """
     data = open_data(config)
-    paths = sorted({row.image_path for row in data.list_rows()})
+    paths = sorted({row.image_path for row in data.list_rows() if not row.skipped})
     total = hashlib.sha256(data.source.digest())
     for entries in data.place.identify(paths):
         total.update(entries)

@@ -5,20 +5,24 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.data_set import open_data
+from darkroom.components.image_example_gen.labels import find_alike
 from darkroom.components.image_example_gen.load import LoadedRow, load_row
 from darkroom.components.image_example_gen.quarantine import (
+    SKIPPED,
     IngestSummary,
     RejectedRow,
     summarize,
 )
 from darkroom.components.image_example_gen.sources.source import Row
-from darkroom.components.image_example_gen.split import SPLITS
+from darkroom.components.image_example_gen.split import EVAL, TRAIN, SplitPlan
+from darkroom.components.image_example_gen.split_planning import plan_data
 from darkroom.transform.rejection import RejectedError
 
 FEW_IMAGES: Final = 10
@@ -47,21 +51,24 @@ class Inspection:
 
     Attributes:
         classes: Label to split to number of examples.
+        splits: The splits that there are.
         rejected: Rows that become no examples.
-        losses: Label to number of rows that become no examples.
+        skipped: Number of rows that the recipe does not want.
         labels: Digest of an image to the label and path of each row that has its very bytes.
     """
 
     classes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    splits: list[str] = field(default_factory=lambda: [TRAIN, EVAL])
     rejected: list[RejectedRow] = field(default_factory=list)
-    losses: Counter[str] = field(default_factory=Counter)
+    skipped: int = 0
     labels: dict[bytes, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
 
     def summary(self) -> IngestSummary:
         """The counts, as the ingest of a run has them."""
-        counts: Counter[str] = Counter(row.reason for row in self.rejected)
-        for splits in self.classes.values():
-            counts += splits
+        counts = Counter((row.label, row.reason) for row in self.rejected)
+        counts.update({("", split): 0 for split in self.splits} | {("", SKIPPED): self.skipped})
+        for label, splits in self.classes.items():
+            counts.update({(label, split): number for split, number in splits.items()})
         return summarize(counts)
 
     def find(self, max_quarantined: float) -> list[Finding]:
@@ -89,24 +96,21 @@ class Inspection:
             yield Finding("conflicting_labels", f"one image is labelled {labels}", paths)
 
     def _find_lone_spellings(self) -> Iterator[Finding]:
-        spellings = defaultdict(list)
-        for label in self.classes:
-            spellings[label.casefold()].append(label)
-        for labels in spellings.values():
-            if len(labels) > 1:
-                names = " and ".join(repr(label) for label in sorted(labels))
-                yield Finding("label_spelling", f"{names} are two classes; one may be meant")
+        for labels in find_alike(self.classes):
+            names = " and ".join(map(repr, labels))
+            yield Finding("label_spelling", f"{names} are two classes; one may be meant")
 
     def _find_small_classes(self) -> Iterator[Finding]:
         for label, splits in sorted(self.classes.items()):
-            missing = [split for split in SPLITS if not splits[split]]
+            missing = [split for split in self.splits if not splits[split]]
             if missing:
                 yield Finding("missing_from_split", f"{label!r} has no image in {missing[0]}")
-            elif splits["train"] < FEW_IMAGES:
-                yield Finding("few_images", f"{label!r} has only {splits['train']} to train on")
+            elif splits[TRAIN] < FEW_IMAGES:
+                yield Finding("few_images", f"{label!r} has only {splits[TRAIN]} to train on")
 
     def _find_losses(self, usual: float) -> Iterator[Finding]:
-        for label, lost in sorted(self.losses.items()):
+        losses = Counter(row.label for row in self.rejected)
+        for label, lost in sorted(losses.items()):
             total = lost + self.classes[label].total() if label in self.classes else lost
             if label and lost > usual * total:
                 message = f"{label!r} loses {lost} of {total} images; see what is rejected"
@@ -127,10 +131,12 @@ def inspect(config: DataConfig, report: Callable[[int], None] = lambda done: Non
     found = Inspection()
     done = 0
     with data.on_disk() as local, ThreadPoolExecutor(os.cpu_count()) as pool:
-        root = Path(local.path).resolve()
+        plan, found.splits = plan_data(open_data(local))
         for rows in _chunks(data.list_rows()):
-            loaded = pool.map(lambda row: _load(row, root, local), rows)
-            for row, result in zip(rows, loaded, strict=True):
+            wanted = [row for row in rows if not row.skipped]
+            found.skipped += len(rows) - len(wanted)
+            loaded = pool.map(partial(_load, config=local, plan=plan), wanted)
+            for row, result in zip(wanted, loaded, strict=True):
                 _add(found, row, result)
             done += len(rows)
             report(done)
@@ -147,10 +153,10 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _load(row: Row, root: Path, config: DataConfig) -> tuple[str, bytes] | RejectedError:
+def _load(row: Row, config: DataConfig, plan: SplitPlan) -> tuple[str, bytes] | RejectedError:
     """Split and digest of a row's image; its bytes are let go of at once."""
     try:
-        loaded: LoadedRow = load_row(row, root, config)
+        loaded: LoadedRow = load_row(row, Path(config.path).resolve(), config, plan)
     except RejectedError as rejection:
         return rejection
     return loaded.split, loaded.digest
@@ -158,7 +164,6 @@ def _load(row: Row, root: Path, config: DataConfig) -> tuple[str, bytes] | Rejec
 
 def _add(found: Inspection, row: Row, loaded: tuple[str, bytes] | RejectedError) -> None:
     if isinstance(loaded, RejectedError):
-        found.losses[row.label] += 1
         found.rejected.append(
             RejectedRow(
                 row=row.number,

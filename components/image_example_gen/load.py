@@ -12,7 +12,7 @@ from typing import Final
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.sources import SOURCES
 from darkroom.components.image_example_gen.sources.source import Row
-from darkroom.components.image_example_gen.split import choose_split
+from darkroom.components.image_example_gen.split import Member, SplitPlan
 from darkroom.transform.descriptors import Descriptors, describe
 from darkroom.transform.rejection import Reason, RejectedError
 
@@ -29,7 +29,7 @@ class LoadedRow:
         content: The encoded image, as stored.
         digest: SHA-256 of `content`.
         descriptors: By feature name.
-        split: `train` or `eval`.
+        split: `train`, `eval` or `test`.
     """
 
     row: Row
@@ -39,13 +39,14 @@ class LoadedRow:
     split: str
 
 
-def load_row(row: Row, root: Path, config: DataConfig) -> LoadedRow:
+def load_row(row: Row, root: Path, config: DataConfig, plan: SplitPlan) -> LoadedRow:
     """Reads, checks and describes a row's image.
 
     Args:
         row: The row.
         root: Real path of the data folder.
         config: The recipe's `data` section.
+        plan: How rows are split that have no given split.
 
     Raises:
         RejectedError: The row cannot be used.
@@ -53,12 +54,13 @@ def load_row(row: Row, root: Path, config: DataConfig) -> LoadedRow:
     _check_text(row)
     content = SOURCES[config.format].read_image(row, root)
     digest = hashlib.sha256(content).digest()
-    split = choose_split(row.group, digest, config.eval_fraction, config.split_salt)
+    drawn = plan.draws(row.split)
+    split = plan.choose(Member(row.label, row.group, digest)) if drawn else row.split
     return LoadedRow(row, content, digest, describe(content), split)
 
 
 def load_rows(
-    rows: Iterable[Row], root: Path, config: DataConfig, pool: Executor
+    rows: Iterable[Row], root: Path, config: DataConfig, plan: SplitPlan, pool: Executor
 ) -> Iterator[tuple[Row, LoadedRow | RejectedError]]:
     """Each row, in the order given, with what `load_row` returned or raised.
 
@@ -66,12 +68,13 @@ def load_rows(
         rows: The rows; only a few more than were asked for are taken.
         root: Real path of the data folder.
         config: The recipe's `data` section.
+        plan: How rows are split that have no given split.
         pool: Threads: Pillow and hashing leave the interpreter to others while they work.
     """
 
     def attempt(row: Row) -> tuple[Row, LoadedRow | RejectedError]:
         try:
-            return row, load_row(row, root, config)
+            return row, load_row(row, root, config, plan)
         except RejectedError as rejection:
             return row, rejection
 

@@ -2,12 +2,13 @@
 
 import json
 import os
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from darkroom.components.image_example_gen.split import SPLITS
+from darkroom.components.image_example_gen.split import EVAL, SPLITS, TRAIN
 from darkroom.transform.rejection import Reason
 
 ROWS_FILE: Final = "quarantine.jsonl"
@@ -15,6 +16,7 @@ SUMMARY_FILE: Final = "summary.json"
 
 DUPLICATES: Final = "duplicates"
 CONFLICTING_LABELS: Final = "conflicting_labels"
+SKIPPED: Final = "skipped"
 
 
 class RejectedRow(BaseModel):
@@ -30,14 +32,16 @@ class RejectedRow(BaseModel):
 
 
 class IngestSummary(BaseModel):
-    """summary.json: what became of the rows; `rows == examples + quarantined`.
+    """summary.json: what became of the rows; `rows == examples + quarantined + skipped`.
 
     Args:
         rows: Rows of the input.
         examples: Rows that became examples.
         quarantined: Rows that did not.
+        skipped: Rows that the recipe does not want.
         splits: Examples by split.
         reasons: Quarantined rows by reason, none with 0.
+        classes: By label, how many rows have become what: a split or a reason.
         duplicates: Examples whose very bytes an earlier example has.
         conflicting_labels: Images that occur with more than one label; all stay examples.
     """
@@ -47,25 +51,40 @@ class IngestSummary(BaseModel):
     rows: int
     examples: int
     quarantined: int
+    skipped: int
     splits: dict[str, int]
     reasons: dict[str, int]
+    classes: dict[str, dict[str, int]]
     duplicates: int
     conflicting_labels: int
 
 
-def summarize(counts: Mapping[str, int]) -> IngestSummary:
-    """The summary from counts by split, reason, DUPLICATES and CONFLICTING_LABELS."""
-    splits = {split: counts.get(split, 0) for split in SPLITS}
-    reasons = {reason.value: counts[reason] for reason in Reason if counts.get(reason)}
+def summarize(counts: Mapping[tuple[str, str], int]) -> IngestSummary:
+    """The summary from counts.
+
+    Args:
+        counts: By label and by what became of a row: a split or a reason; and without a label by
+            SKIPPED, DUPLICATES and CONFLICTING_LABELS.
+    """
+    total: Counter[str] = Counter()
+    classes: dict[str, dict[str, int]] = defaultdict(dict)
+    for (label, outcome), count in sorted(counts.items()):
+        total[outcome] += count
+        if label:
+            classes[label][outcome] = count
+    splits = {split: total[split] for split in SPLITS if split in total or split in (TRAIN, EVAL)}
+    reasons = {reason.value: total[reason] for reason in Reason if total[reason]}
     examples, quarantined = sum(splits.values()), sum(reasons.values())
     return IngestSummary(
-        rows=examples + quarantined,
+        rows=examples + quarantined + total[SKIPPED],
         examples=examples,
         quarantined=quarantined,
+        skipped=total[SKIPPED],
         splits=splits,
         reasons=reasons,
-        duplicates=counts.get(DUPLICATES, 0),
-        conflicting_labels=counts.get(CONFLICTING_LABELS, 0),
+        classes=classes,
+        duplicates=total[DUPLICATES],
+        conflicting_labels=total[CONFLICTING_LABELS],
     )
 
 

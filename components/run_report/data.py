@@ -74,12 +74,14 @@ class Data:
     Args:
         train: Examples of the train split.
         eval: Examples of the eval split.
+        test: Examples of the test split; None where there is none, too.
         quarantine: What the ingest could not use.
         anomalies: What the validation found, possibly nothing.
     """
 
     train: int | None = None
     eval: int | None = None
+    test: int | None = None
     quarantine: Quarantine | None = None
     anomalies: tuple[Anomaly, ...] | None = None
 

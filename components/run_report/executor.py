@@ -11,7 +11,7 @@ from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
 from tfx.types.artifact import Artifact
 
-from darkroom.components.example_images import iterate_images
+from darkroom.components.example_images import iterate_images, judged_split
 from darkroom.components.model_artifact import serving_model
 from darkroom.components.run_report import loading
 from darkroom.components.run_report.data import Data, Mistakes, ReportData, Verdict
@@ -64,6 +64,7 @@ def collect(inputs: Inputs, pipeline: str, recipe: str, run_id: str | None = Non
         data=Data(
             train=counts.train,
             eval=counts.eval,
+            test=counts.test or None,
             quarantine=sections.load("quarantine", "quarantine", loading.load_quarantine),
             anomalies=sections.load("anomalies", "anomalies", loading.load_anomalies),
         ),
@@ -124,7 +125,9 @@ def _reasons(inputs: Inputs, push: PushOutcome, evaluation: Evaluation | None) -
 
 def _mistakes(inputs: Inputs) -> Mistakes:
     predict = load_predictor(serving_model(inputs["model"]))
-    return find_mistakes(iterate_images(inputs["examples"], "eval"), predict)
+    return find_mistakes(
+        iterate_images(inputs["examples"], judged_split(inputs["examples"])), predict
+    )
 
 
 def _facts(run_id: str | None, history: TrainingRecord | None) -> tuple[tuple[str, str], ...]:

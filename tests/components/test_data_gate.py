@@ -10,6 +10,7 @@ from darkroom.components.data_gate.executor import Executor
 from darkroom.components.data_gate.gate import (
     DataGateError,
     check_anomalies,
+    check_classes,
     check_quarantine,
     check_splits,
 )
@@ -21,7 +22,8 @@ ENUM = "ENUM_TYPE_UNEXPECTED_STRING_VALUES"
 
 
 def summary(train=80, eval=20, **reasons):
-    return summarize({"train": train, "eval": eval, **reasons})
+    counts = {"train": train, "eval": eval, **reasons}
+    return summarize({("cat", outcome): count for outcome, count in counts.items()})
 
 
 def anomalies_of(**kinds):
@@ -91,6 +93,16 @@ def test_a_limit_of_zero_lets_no_row_go():
 def test_an_empty_split_is_refused(train, eval, empty):
     with pytest.raises(DataGateError, match=rf"data\.eval_fraction: the {empty} split is empty"):
         check_splits(summary(train, eval))
+
+
+def test_a_class_without_an_example_is_refused():
+    counts = {("cat", "train"): 900, ("cat", "eval"): 90, ("cat", "empty_file"): 3}
+    check_classes(summarize(counts))
+    said = r"not one of the 3 images of class 'dog' .*: empty_file 1, unsupported_format 2; convert"
+    with pytest.raises(DataGateError, match=said):
+        check_classes(
+            summarize({**counts, ("dog", "unsupported_format"): 2, ("dog", "empty_file"): 1})
+        )
 
 
 def test_anomalies_are_read_by_split(tmp_path):

@@ -41,14 +41,27 @@ class Place(Protocol):
         """
 
     def list_files(self) -> list[str]:
-        """Names of the files below those folders, at any depth, in the order of a walk.
+        """Names of the files, at any depth, in the order of a walk.
 
         Raises:
             DataLocationError: A folder may not be read.
         """
 
+    def list_names(self, folder: str) -> list[str]:
+        """Names of all that lies directly in a folder, in order; empty where there is none.
+
+        Args:
+            folder: Relative to the data folder; empty for the data folder itself.
+        """
+
     def has_file(self, name: str) -> bool:
         """Whether a name leads to a file in the data folder."""
+
+    def make_relative(self, path: str) -> str:
+        """An absolute path as one relative to the data folder; empty where it is not in it."""
+
+    def known_digest(self, name: str) -> bytes | None:
+        """SHA-256 of a file's bytes where `identify` has read them; else None."""
 
     def identify(self, names: Sequence[str]) -> Iterator[bytes]:
         """Bytes that are others whenever one of these files is another."""

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -36,9 +37,17 @@ class BucketPlace:
             return self._store.list_objects()
 
     @cached_property
+    def _children(self) -> dict[str, list[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for name in self._objects:
+            parts = name.split("/")
+            for depth, part in enumerate(parts):
+                found["/".join(parts[:depth])].add(part)
+        return {folder: sorted(names) for folder, names in found.items()}
+
+    @cached_property
     def _files(self) -> list[str]:
-        names = (name for name in self._objects if "/" in name)
-        files = [name for name in names if not any(map(is_litter, name.split("/")))]
+        files = [name for name in self._objects if not any(map(is_litter, name.split("/")))]
         with _named():
             check_names(files, self._store.location)
         return sorted(files, key=_walk_order)
@@ -63,15 +72,27 @@ class BucketPlace:
 
     def list_folders(self) -> list[str]:
         """See `Place`; an object store has no empty folders."""
-        return sorted({name.partition("/")[0] for name in self._files})
+        return sorted({name.partition("/")[0] for name in self._files if "/" in name})
 
     def list_files(self) -> list[str]:
         """See `Place`."""
         return self._files
 
+    def list_names(self, folder: str) -> list[str]:
+        """See `Place`."""
+        return self._children.get(folder, [])
+
     def has_file(self, name: str) -> bool:
         """See `Place`."""
         return os.path.normpath(name) in self._objects
+
+    def make_relative(self, path: str) -> str:
+        """See `Place`; a path of some machine is in no object store."""
+        return ""
+
+    def known_digest(self, name: str) -> bytes | None:
+        """See `Place`; nothing is read here."""
+        return None
 
     def identify(self, names: Sequence[str]) -> Iterator[bytes]:
         """See `Place`."""

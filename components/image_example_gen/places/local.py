@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NoReturn
 
 from darkroom.components.image_example_gen.errors import DataLocationError, missing_file
-from darkroom.components.image_example_gen.places.files import open_file, resolve_file
+from darkroom.components.image_example_gen.places.files import open_file
 from darkroom.components.image_example_gen.places.litter import is_litter
 from darkroom.transform.rejection import RejectedError
 
@@ -25,22 +25,27 @@ class LocalPlace:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._digests: dict[str, bytes] = {}
 
     @cached_property
     def _root(self) -> Path:
         return self._path.resolve()
 
     @cached_property
-    def _folders(self) -> list[str]:
+    def _children(self) -> list[Path]:
         try:
-            children = list(self._path.iterdir())
+            return sorted(path for path in self._path.iterdir() if not is_litter(path.name))
         except OSError as error:
             _refuse_folder(error)
-        return sorted(path.name for path in children if path.is_dir() and not is_litter(path.name))
+
+    @cached_property
+    def _folders(self) -> list[str]:
+        return [path.name for path in self._children if path.is_dir()]
 
     @cached_property
     def _files(self) -> list[str]:
-        return [name for folder in self._folders for name in self._walk(folder)]
+        beside = [path.name for path in self._children if path.is_file()]
+        return [*beside, *(name for folder in self._folders for name in self._walk(folder))]
 
     def check_exists(self) -> None:
         """See `Place`."""
@@ -71,12 +76,33 @@ class LocalPlace:
         """See `Place`; linked folders below the first level are not entered."""
         return self._files
 
-    def has_file(self, name: str) -> bool:
+    def list_names(self, folder: str) -> list[str]:
         """See `Place`."""
         try:
-            return resolve_file(self._root, name).is_file()
-        except (RejectedError, OSError):
+            return sorted(path.name for path in (self._root / folder).iterdir())
+        except (OSError, ValueError):
+            return []
+
+    def has_file(self, name: str) -> bool:
+        """See `Place`; where links lead is looked at when the file is read."""
+        if os.path.isabs(name) or os.path.normpath(name).startswith(os.pardir):  # noqa: PTH117
             return False
+        try:
+            # Asked of every row: pathlib takes ten times as long.
+            return os.path.isfile(os.path.join(self._root, name))  # noqa: PTH113
+        except ValueError:  # a NUL character, before Python 3.12
+            return False
+
+    def make_relative(self, path: str) -> str:
+        """See `Place`."""
+        for root in (self._root, self._path.absolute()):
+            if Path(path).is_relative_to(root):
+                return Path(path).relative_to(root).as_posix()
+        return ""
+
+    def known_digest(self, name: str) -> bytes | None:
+        """See `Place`."""
+        return self._digests.get(name)
 
     def identify(self, names: Sequence[str]) -> Iterator[bytes]:
         """See `Place`."""
@@ -107,6 +133,7 @@ class LocalPlace:
                     digest.update(chunk)
         except RejectedError as rejection:
             return rejection.reason.value
+        self._digests[name] = digest.digest()
         return digest.hexdigest()
 
 

@@ -4,7 +4,14 @@ from typing import Final
 
 from darkroom.components.image_example_gen.sources.csv import CsvSource
 from darkroom.components.image_example_gen.sources.folders import FolderSource
+from darkroom.components.image_example_gen.sources.json_lines import JsonLinesSource
+from darkroom.components.image_example_gen.sources.parquet import ParquetSource
 from darkroom.components.image_example_gen.sources.source import Source
 
-SOURCES: Final[dict[str, type[Source]]] = {"csv": CsvSource, "folders": FolderSource}
+SOURCES: Final[dict[str, type[Source]]] = {
+    "csv": CsvSource,
+    "folders": FolderSource,
+    "jsonl": JsonLinesSource,
+    "parquet": ParquetSource,
+}
 """By the recipe's `data.format`."""

@@ -1,114 +1,106 @@
 """Rows from a CSV, one image a row."""
 
+import codecs
+import contextlib
 import csv
-import hashlib
+import gzip
 import io
-import os
+import zlib
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import BinaryIO, Final, TextIO, cast
 
 from darkroom.components.image_example_gen.errors import DataLocationError
-from darkroom.components.image_example_gen.sources.source import (
-    DataFields,
-    Row,
-    Source,
-    normalize_label,
-)
+from darkroom.components.image_example_gen.sources.table import Record, TableSource
 
-_FIELD: Final = "data.csv_file"
+_DELIMITERS: Final = ",;\t|"
+_MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
-class CsvSource(Source):
-    """A CSV; its rows are read one by one, however many there are."""
+class CsvSource(TableSource):
+    """A CSV, of whatever delimiter, packed with gzip or not."""
 
-    label_field = "data.label_column"
-    image_field = "data.image_column"
-    class_remedy = "give at least two labels"
+    file_field = "csv_file"
 
-    @property
-    def name(self) -> str:
-        """See `Source`."""
-        return f"{self._config.path}/{self._config.csv_file}"
+    def list_columns(self, name: str) -> list[str]:
+        """See `TableSource`."""
+        return [column.strip() for column in next(self._read(name), [])]
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """See `Source`."""
-        return (os.path.normpath(self._config.csv_file),)
+    def list_records(self, name: str, columns: Sequence[str]) -> Iterator[Record]:
+        """See `TableSource`; lines without a cell are none."""
+        lines = self._read(name)
+        header = [column.strip() for column in next(lines, [])]
+        width = len(header)
+        for number, cells in enumerate(lines, start=2):
+            if not any(cells):
+                continue
+            problem = ""
+            if len(cells) < width or any(cells[width:]):
+                problem = f"{len(cells)} cells, the header has {width}"
+                cells = cells + [""] * (width - len(cells))
+            yield Record(number, dict(zip(header, cells, strict=False)), problem)
 
-    def list_rows(self) -> Iterator[Row]:
-        """See `Source`."""
-        records = self._records()
-        header = [name.strip() for name in next(records, [])]
-        _check_header(header, self._config)
-        column = {name: header.index(name) for name in self._config.columns}
-        for number, cells in enumerate(records, start=2):
-            if cells:
-                yield _read_row(number, cells, len(header), column, self._config)
-
-    def digest(self) -> bytes:
-        """See `Source`."""
-        with self._place.open(self._config.csv_file, _FIELD) as file:
-            return hashlib.sha256(file.read()).digest()
-
-    def _records(self) -> Iterator[list[str]]:
-        with self._place.open(self._config.csv_file, _FIELD) as file:
-            text = io.TextIOWrapper(file, "utf-8-sig", newline="")
+    def _read(self, name: str) -> Iterator[list[str]]:
+        field = f"data.{self.file_field}"
+        delimiter = self._config.delimiter or self._sniff(name)
+        with self._open(name) as text:
             # strict: without it a quote that is never closed swallows all rows after it, unseen.
-            reader = csv.reader(text, strict=True)
+            reader = csv.reader(text, strict=True, delimiter=delimiter)
             try:
                 yield from reader
             except csv.Error as error:
                 raise DataLocationError(
-                    f"{_FIELD}: {self._config.csv_file!r}, near line {reader.line_num}: {error}; "
+                    f"{field}: {name!r}, near line {reader.line_num}: {error}; "
                     "check the quotes there"
                 ) from None
-            except UnicodeDecodeError:
-                self._refuse_encoding()
+
+    def _sniff(self, name: str) -> str:
+        """The delimiter that makes the wanted columns of the first line, or most columns."""
+        with self._open(name) as text:
+            header = text.readline(2**16)
+
+        def rate(delimiter: str) -> tuple[int, int]:
+            cells = [cell.strip(' "\r\n') for cell in header.split(delimiter)]
+            return len(set(cells) & set(self._config.columns)), len(cells)
+
+        return max(_DELIMITERS, key=rate)
+
+    @contextlib.contextmanager
+    def _open(self, name: str) -> Iterator[TextIO]:
+        field = f"data.{self.file_field}"
+        with self._place.open(name, field) as file:
+            plain = _unpack(file, name)
+            try:
+                encoding = self._config.encoding or _find_encoding(plain)
+                yield io.TextIOWrapper(plain, encoding, newline="")
+            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                raise DataLocationError(
+                    f"{field}: {name!r} cannot be unpacked ({error}); pack it anew with gzip"
+                ) from None
+            except UnicodeError:
+                self._refuse_encoding(name)
                 raise
 
-    def _refuse_encoding(self) -> None:
-        """Names the first byte that is not UTF-8; a reader of blocks does not know its line."""
-        with self._place.open(self._config.csv_file, _FIELD) as file:
-            for number, line in enumerate(file, start=1):
+    def _refuse_encoding(self, name: str) -> None:
+        """Names the first byte that cannot be read; a reader of blocks does not know its line."""
+        encoding = self._config.encoding or "UTF-8"
+        with self._place.open(name, f"data.{self.file_field}") as file:
+            for number, line in enumerate(_unpack(file, name), start=1):
                 try:
-                    line.decode()
+                    line.decode(encoding)
                 except UnicodeDecodeError as error:
                     raise DataLocationError(
-                        f"{_FIELD}: {self._config.csv_file!r} is not UTF-8 "
-                        f"(byte 0x{line[error.start]:02x} in line {number}); save it as UTF-8"
+                        f"data.{self.file_field}: {name!r} is not {encoding} "
+                        f"(byte 0x{line[error.start]:02x} in line {number}); save it as UTF-8, or "
+                        "say its encoding in data.encoding, such as cp1252 for Western Windows"
                     ) from None
 
 
-def _check_header(header: Sequence[str], config: DataFields) -> None:
-    for name in config.columns:
-        if header.count(name) != 1:
-            fault = "has no" if name not in header else "has more than one"
-            found = ", ".join(header) or "no header"
-            raise DataLocationError(
-                f"{_field_of(name, config)}: {config.csv_file!r} {fault} column {name!r}; "
-                f"it has: {found} (columns are separated by commas)"
-            )
+def _unpack(file: BinaryIO, name: str) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if name.endswith(".gz") else file
 
 
-def _field_of(column: str, config: DataFields) -> str:
-    for field in ("image_column", "label_column", "group_column"):
-        if getattr(config, field) == column:
-            return f"data.{field}"
-    return "data.metadata_columns"
-
-
-def _read_row(
-    number: int, cells: list[str], width: int, column: dict[str, int], config: DataFields
-) -> Row:
-    problem = ""
-    if len(cells) < width or any(cells[width:]):
-        problem = f"{len(cells)} cells, the header has {width}"
-        cells = cells + [""] * (width - len(cells))
-    return Row(
-        number=number,
-        image_path=cells[column[config.image_column]].strip(),
-        label=normalize_label(cells[column[config.label_column]]),
-        group=cells[column[config.group_column]].strip() if config.group_column else "",
-        metadata=tuple(cells[column[name]].strip() for name in config.metadata_columns),
-        problem=problem,
-    )
+def _find_encoding(file: BinaryIO) -> str:
+    """UTF-16 by its mark, else UTF-8; the file is left at its start."""
+    start = file.read(2)
+    file.seek(0)
+    return _MARKS.get(start, "utf-8-sig")

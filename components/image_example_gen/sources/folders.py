@@ -1,36 +1,80 @@
-"""Rows from folders: one folder per class, whose name is the label of all images in it."""
+"""Rows from folders: the folder's name, or a pattern, says the label of an image."""
 
+import re
 from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from darkroom.components.image_example_gen.sources.source import (
-    DataFields,
-    Row,
-    Source,
-    normalize_label,
-)
+from darkroom.components.image_example_gen.errors import DataClassesError
+from darkroom.components.image_example_gen.labels import normalize_label
+from darkroom.components.image_example_gen.places.litter import is_side_car
+from darkroom.components.image_example_gen.sources.layout import Layout, find_layout
+from darkroom.components.image_example_gen.sources.source import Row, Source
+from darkroom.components.image_example_gen.sources.split_names import KNOWN_NAMES, parse_split
+
+if TYPE_CHECKING:
+    from darkroom.components.image_example_gen.config import DataConfig
 
 
 class FolderSource(Source):
-    """Class folders."""
+    """Class folders, maybe below folders of splits, or paths that a pattern takes apart."""
 
     label_field = image_field = "data.path"
     class_remedy = "make one folder of images per class, at least two"
 
     @classmethod
-    def find_conflict(cls, config: DataFields) -> str:
+    def find_conflict(cls, config: "DataConfig") -> str:
         """See `Source`."""
-        if not config.group_column and not config.metadata_columns:
+        columns = ("group_column", "metadata_columns", "split_column", "one_hot_columns")
+        given = [name for name in (*columns, "split_files") if getattr(config, name)]
+        if not given:
             return ""
         return (
-            "group_column and metadata_columns need columns, which class folders do not have; "
+            f"{' and '.join(given)}: columns, which class folders do not have; "
             "use format: csv, or leave them out"
         )
 
     def list_rows(self) -> Iterator[Row]:
         """See `Source`."""
-        for number, name in enumerate(self._place.list_files(), start=1):
-            yield Row(number, name, normalize_label(name.partition("/")[0]))
+        read = self._match if self._config.path_pattern else self._read
+        rows = (read(number, name) for number, name in enumerate(self._names, start=1))
+        yield from (row for row in rows if row)
 
-    def list_classes(self) -> list[str]:
-        """See `Source`; of the empty folders too."""
-        return [normalize_label(name) for name in self._place.list_folders()]
+    def list_notes(self) -> list[str]:
+        """See `Source`."""
+        notes = []
+        held = {name.partition("/")[0] for name in self._names}
+        empty = [folder for folder in self._place.list_folders() if folder not in held]
+        if empty:
+            notes.append(f"without images, and passed over: {', '.join(map(repr, empty))}")
+        if not self._config.path_pattern and self._layout.splits:
+            names = ", ".join(f"{n!r} is {split}" for n, split in self._layout.splits.items())
+            notes.append(f"folders are given splits: {names}")
+        return notes
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """Files that may be images and are wanted."""
+        taken = self._config.selection.takes
+        return [n for n in self._place.list_files() if not is_side_car(n) and taken(n)]
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return find_layout(self._names)
+
+    def _read(self, number: int, name: str) -> Row | None:
+        meaning = self._layout.read(name)
+        return meaning and Row(number, name, normalize_label(meaning.label), split=meaning.split)
+
+    def _match(self, number: int, name: str) -> Row:
+        """A row out of a path that the recipe's pattern takes apart."""
+        found = re.fullmatch(self._config.path_pattern, name)
+        said = {key: value or "" for key, value in found.groupdict().items()} if found else {}
+        split = parse_split(said.get("split", ""))
+        if said.get("split") and not split:
+            raise DataClassesError(
+                f"data.path_pattern: {said['split']!r} of {name!r} is no split; known are "
+                f"{KNOWN_NAMES}; correct the pattern"
+            )
+        label = normalize_label(said.get("label", ""))
+        return Row(number, name, label, group=said.get("group", ""), split=split)

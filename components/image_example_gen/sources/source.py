@@ -1,15 +1,16 @@
 """What every source of rows is."""
 
-import unicodedata
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from darkroom.components.image_example_gen.places.files import read_image
 
 if TYPE_CHECKING:
+    from darkroom.components.image_example_gen.config import DataConfig
     from darkroom.components.image_example_gen.places import Place
 
 
@@ -18,12 +19,14 @@ class Row:
     """One row of the input, before its image is looked at.
 
     Args:
-        number: CSV: as a spreadsheet counts, the header being 1. Folders: from 1, by path.
+        number: Tables: as a spreadsheet counts, the header being 1. Folders: from 1, by path.
         image_path: Relative to the data folder.
         label: Class name; empty where the row has none.
         group: Value of the group column, or empty.
         metadata: Values in the order of the recipe's `metadata_columns`.
         problem: Why the row itself cannot be read, or empty.
+        split: The split that the data give it; empty: it is drawn.
+        skipped: Whether the recipe says that it is not wanted.
     """
 
     number: int
@@ -32,21 +35,8 @@ class Row:
     group: str = ""
     metadata: tuple[str, ...] = ()
     problem: str = ""
-
-
-class DataFields(Protocol):
-    """What sources read of the recipe's `data` section, `DataConfig`."""
-
-    path: Path | str
-    csv_file: str
-    image_column: str
-    label_column: str
-    group_column: str | None
-    metadata_columns: tuple[str, ...]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """All columns that are read, each once."""
+    split: str = ""
+    skipped: bool = False
 
 
 class Source(ABC):
@@ -64,12 +54,12 @@ class Source(ABC):
     image_field: ClassVar[str]
     class_remedy: ClassVar[str]
 
-    def __init__(self, config: "DataFields", place: "Place") -> None:
+    def __init__(self, config: "DataConfig", place: "Place") -> None:
         self._config = config
         self._place = place
 
     @classmethod
-    def find_conflict(cls, config: "DataFields") -> str:
+    def find_conflict(cls, config: "DataConfig") -> str:
         """What the recipe says and this format does not have, with a remedy; or empty."""
         return ""
 
@@ -91,9 +81,13 @@ class Source(ABC):
             DataLocationError: They cannot be read.
         """
 
-    def list_classes(self) -> list[str]:
-        """Labels that are there even without a row."""
+    def list_notes(self) -> list[str]:
+        """What was read otherwise than it is written, a sentence each; asked after the rows."""
         return []
+
+    def explain_missing(self, row: Row) -> str:
+        """Why the image of a row is not there and what to do, where no row has one."""
+        return f"images lie in {str(self._config.path)!r}; correct data.path"
 
     def has_image(self, row: Row) -> bool:
         """Whether a row's image is there."""
@@ -107,6 +101,16 @@ class Source(ABC):
         """
         return b""
 
+    def digest_image(self, row: Row) -> bytes:
+        """SHA-256 of the encoded image of a row; the data folder is one of this machine.
+
+        Raises:
+            RejectedError: It cannot be read.
+        """
+        known = self._place.known_digest(row.image_path)
+        root = Path(self._config.path).resolve()
+        return known or hashlib.sha256(self.read_image(row, root)).digest()
+
     @classmethod
     def read_image(cls, row: Row, root: Path) -> bytes:
         """The encoded image of a row, at least one byte.
@@ -119,8 +123,3 @@ class Source(ABC):
             RejectedError: It cannot be read.
         """
         return read_image(root, row.image_path)
-
-
-def normalize_label(text: str) -> str:
-    """Without outer white space, and in Unicode's composed form (macOS decomposes file names)."""
-    return unicodedata.normalize("NFC", text.strip())

@@ -14,7 +14,7 @@ from darkroom.transform.features import IMAGE_XF, RESERVED
         ("max_quarantined", -0.1),
         ("max_quarantined", 1.5),
         ("min_class_images", 0),
-        ("format", "parquet"),
+        ("format", "xlsx"),
         ("fromat", "csv"),
         ("image_column", "label"),
         *[("metadata_columns", [name]) for name in sorted(RESERVED | {IMAGE_XF})],

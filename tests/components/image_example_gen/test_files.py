@@ -6,6 +6,7 @@ from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.load import load_row
 from darkroom.components.image_example_gen.places.files import read_image
 from darkroom.components.image_example_gen.sources.source import Row
+from darkroom.components.image_example_gen.split import SplitPlan
 from darkroom.tests.images import encode, pixels
 from darkroom.tests.unprivileged import unprivileged_folder
 from darkroom.transform.rejection import Reason, RejectedError
@@ -73,5 +74,5 @@ def test_forbidden_files_are_rejected():
 def test_bad_rows_are_rejected(tmp_path, row, expected):
     (tmp_path / "a.png").write_bytes(encode(pixels()))
     config = DataConfig(path=tmp_path)
-    assert load_row(Row(1, "a.png", "x"), tmp_path, config).descriptors["height"] == 20
-    assert reason(load_row, row, tmp_path, config) == expected
+    assert load_row(Row(1, "a.png", "x"), tmp_path, config, SplitPlan()).descriptors["height"] == 20
+    assert reason(load_row, row, tmp_path, config, SplitPlan()) == expected

@@ -2,12 +2,9 @@ import os
 import shutil
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.fingerprint import fingerprint
-from darkroom.components.image_example_gen.split import EVAL, TRAIN, choose_split
 
 
 @pytest.fixture(params=["csv", "folders"])
@@ -69,23 +66,3 @@ def test_an_edited_label_is_seen(config):
     else:
         (config.path / "a/0.png").rename(config.path / "b/0.png")
     assert fingerprint(config) != before
-
-
-@given(digest=st.binary(min_size=32, max_size=32), other=st.binary(min_size=32, max_size=32))
-def test_rows_of_a_group_stay_together(digest, other):
-    assert choose_split("g", digest, 0.5, "") == choose_split("g", other, 0.5, "")
-    assert choose_split("", digest, 0.5, "") == choose_split("", digest, 0.5, "")
-
-
-@given(digest=st.binary(min_size=32, max_size=32), group=st.sampled_from(["", "a", "b"]))
-def test_a_larger_fraction_only_adds_to_eval(digest, group):
-    splits = [choose_split(group, digest, f, "s") for f in (0.1, 0.3, 0.5, 0.9)]
-    assert splits == sorted(splits, key=[TRAIN, EVAL].index)
-
-
-def test_the_fraction_is_met_and_the_salt_draws_another_split():
-    keys = [number.to_bytes(32, "big") for number in range(4000)]
-    first, second = ([choose_split("", k, 0.2, salt) for k in keys] for salt in ("", "x"))
-    assert abs(first.count(EVAL) / 4000 - 0.2) < 0.03
-    both = sum(a == b == EVAL for a, b in zip(first, second, strict=True))
-    assert abs(both / 4000 - 0.04) < 0.02
