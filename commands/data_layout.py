@@ -1,25 +1,34 @@
-"""What a folder or a CSV of somebody's photographs looks like, before there is a recipe."""
+"""What a folder or a table of somebody's photographs looks like, before there is a recipe."""
 
-import csv
-import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from darkroom.components.image_example_gen.config import DataConfig
+from darkroom.components.image_example_gen.data_set import open_data
 from darkroom.components.image_example_gen.places.litter import is_litter
+from darkroom.components.image_example_gen.sources.split_names import parse_split, parse_splits
+from darkroom.components.image_example_gen.sources.table import TableSource
+from darkroom.components.image_example_gen.split import TRAIN
 from darkroom.recipe import ConfigError
 
 IMAGE_COLUMNS: Final = (
     "image_path", "image", "path", "file", "filename", "file_name", "filepath", "image_name", "img",
-    "image_file", "photo", "picture",
+    "image_file", "image_id", "photo", "picture", "id",
 )  # fmt: skip
 LABEL_COLUMNS: Final = (
     "label", "class", "category", "class_name", "label_name", "target", "species", "breed", "y",
 )  # fmt: skip
-IMAGE_SUFFIXES: Final = frozenset((".jpg", ".jpeg", ".png", ".gif", ".bmp"))
-SPLIT_NAMES: Final = frozenset(("train", "val", "valid", "validation", "dev", "test", "eval"))
+SPLIT_COLUMNS: Final = ("split", "set", "subset", "partition", "phase", "usage")
+IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic")
+_FORMATS: Final = {".csv": "csv", ".tsv": "csv", ".csv.gz": "csv", ".jsonl": "jsonl",
+                   ".parquet": "parquet"}  # fmt: skip
+_LOOKED_AT: Final = 10_000
+"""Rows of a table that show what its columns are."""
+_BITS: Final = frozenset(("0", "1", "0.0", "1.0"))
 
 
 @dataclass(frozen=True)
@@ -28,142 +37,145 @@ class DataLayout:
 
     Attributes:
         path: The data folder.
-        format: `folders` or `csv`, as in the recipe.
-        csv_file: The CSV's name in the folder; empty for folders.
-        image_column: Column with the images' paths; empty for folders.
-        label_column: Column with the labels; empty for folders.
+        section: Further fields of the recipe's `data`.
     """
 
     path: Path
-    format: str
-    csv_file: str = ""
-    image_column: str = ""
-    label_column: str = ""
+    section: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def config(self) -> DataConfig:
+        """The recipe's `data`, as far as it is known."""
+        return DataConfig(path=self.path, **self.section)
 
 
 def find_layout(place: Path) -> DataLayout:
-    """Looks at a folder of class folders, a folder with a CSV, or a CSV.
+    """Looks at a folder of class folders, a folder with a table, or a table.
 
     Raises:
         ConfigError: It is neither, or more than one thing.
+        DataError: It cannot be read, or not be understood.
     """
     if place.is_file():
-        if place.suffix.lower() != ".csv":
+        if not _format_of(place):
             raise ConfigError(f"{str(place)!r} is no CSV; give a folder of photographs, or a .csv")
-        return _csv_layout(place)
+        return _read_table(place)
     if not place.is_dir():
         raise ConfigError(f"{str(place)!r} does not exist; give a folder of photographs, or a CSV")
-    tables = [path for path in _children(place) if path.suffix.lower() == ".csv"]
-    classes = [path for path in _children(place) if path.is_dir() and _holds_image(path)]
+    children = sorted(path for path in place.iterdir() if not is_litter(path.name))
+    tables = [path for path in children if path.is_file() and _format_of(path)]
     if len(tables) == 1:
-        return _csv_layout(tables[0])
+        return _read_table(tables[0])
+    splits = parse_splits([path.name.partition(".")[0] for path in tables])
+    if len({*splits.values()}) == len(tables) and TRAIN in splits.values():
+        return _read_split_tables(tables)
+    classes = [path for path in children if path.is_dir() and _holds_image(path)]
     if tables and not classes:
         names = ", ".join(path.name for path in tables)
-        raise ConfigError(f"{str(place)!r} holds several CSV files ({names}); name the one to use")
-    if classes and {path.name.lower() for path in classes} <= SPLIT_NAMES:
-        names = ", ".join(path.name for path in classes)
+        raise ConfigError(f"{str(place)!r} holds several tables ({names}); name the one to use")
+    if not classes:
         raise ConfigError(
-            f"{str(place)!r} holds splits ({names}), not classes; given splits are not read yet: "
-            "put the class folders of all of them into one folder, Darkroom splits them itself"
-        )
-    if len(classes) < 2:
-        raise ConfigError(
-            f"{str(place)!r} has {_count(len(classes), 'folder')} with images in it, and no CSV; "
+            f"{str(place)!r} has no folders with images in it, and no CSV; "
             "make one folder of images per class, at least two, or give a CSV"
         )
-    return DataLayout(place, "folders")
+    return DataLayout(place, {"format": "folders"})
 
 
 def sample_images(layout: DataLayout, number: int = 200) -> list[Path]:
     """Some of the images, spread over the whole."""
-    if layout.format == "csv":
-        _, rows = _read_csv(layout.path / layout.csv_file)
-        found = [layout.path / (row[layout.image_column] or "") for row in rows]
-    else:
-        found = [path for path in sorted(layout.path.rglob("*")) if _is_image(path)]
-    return found[:: max(1, len(found) // number)][:number]
+    rows = [row.image_path for row in open_data(layout.config).list_rows() if not row.skipped]
+    return [layout.path / name for name in rows[:: max(1, len(rows) // number)][:number]]
 
 
-def _csv_layout(table: Path) -> DataLayout:
-    columns, rows = _read_csv(table)
-    if not rows:
+def _read_split_tables(tables: Sequence[Path]) -> DataLayout:
+    files = {parse_split(path.name.partition(".")[0]): path for path in tables}
+    train = _read_table(files[TRAIN])
+    section = {key: value for key, value in train.section.items() if not key.endswith("_file")}
+    names = {split: path.name for split, path in files.items()}
+    return DataLayout(train.path, {**section, "split_files": names})
+
+
+def _read_table(table: Path) -> DataLayout:
+    kind = _format_of(table)
+    section: dict[str, Any] = {"format": kind, f"{kind}_file": table.name}
+    source = open_data(DataConfig(path=table.parent, **section)).source
+    assert isinstance(source, TableSource)
+    columns = source.list_columns(table.name)
+    records = islice(source.list_records(table.name, columns), _LOOKED_AT)
+    cells = [{column: record.cells[column].strip() for column in columns} for record in records]
+    if not cells:
         raise ConfigError(f"{str(table)!r} has no rows")
-    image = _by_name(columns, IMAGE_COLUMNS) or _by_suffix(columns, rows)
+    image = _by_suffix(columns, cells) or _by_name(columns, IMAGE_COLUMNS)
     others = [column for column in columns if column != image]
-    label = _by_name(others, LABEL_COLUMNS) or _by_repetition(others, rows)
-    if not image or not label:
+    split = _by_name(others, SPLIT_COLUMNS)
+    if split and all(parse_split(row[split]) for row in cells):
+        section["split_column"] = split
+        others.remove(split)
+    labels = _find_labels(others, cells)
+    if not image or not labels:
         missing = "images' paths" if not image else "labels"
         raise ConfigError(
             f"{str(table)!r}: no column looks like the {missing} (columns: {', '.join(columns)}); "
             f"rename one to {'image_path' if not image else 'label'}"
         )
-    return DataLayout(table.parent, "csv", table.name, image, label)
+    layout = DataLayout(table.parent, {**section, "image_column": image, **labels})
+    return _add_prefix(layout)
 
 
-def _read_csv(table: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Columns and rows, as the ingest reads them.
+def _find_labels(columns: Sequence[str], cells: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """The label column, or columns of which one is 1 in each row; empty: none."""
+    if label := _by_name(columns, LABEL_COLUMNS):
+        return {"label_column": label}
+    bits = [column for column in columns if all(row[column] in _BITS for row in cells)]
+    if len(bits) > 1 and all(sum(float(row[column]) for column in bits) == 1 for row in cells):
+        return {"one_hot_columns": bits}
+    label = _by_repetition(columns, cells)
+    return {"label_column": label} if label else {}
 
-    Raises:
-        ConfigError: It cannot be read, or is not UTF-8.
-    """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as opened:
-            reader = csv.DictReader(opened)
-            return list(reader.fieldnames or ()), list(reader)
-    except OSError as error:
-        raise ConfigError(f"{str(table)!r} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{str(table)!r} is not UTF-8 (byte {error.start} is {error.object[error.start]:#x}); "
-            "save it as UTF-8"
-        ) from error
+
+def _add_prefix(layout: DataLayout) -> DataLayout:
+    """With the prefix that leads to the images, where all of some need the same one."""
+    data = open_data(layout.config)
+    rows = list(islice(data.list_rows(), 100))
+    if any(data.source.has_image(row) for row in rows) or not isinstance(data.source, TableSource):
+        return layout
+    prefixes = {data.source.find_prefix(row.image_path) for row in rows}
+    if len(prefixes) != 1 or not (prefix := prefixes.pop()):
+        return layout
+    return DataLayout(layout.path, {**layout.section, "image_prefix": prefix})
 
 
 def _by_name(columns: Sequence[str], names: Sequence[str]) -> str:
-    by_lower = {column.strip().lower().replace(" ", "_"): column for column in columns}
+    by_lower = {column.lower().replace(" ", "_"): column for column in columns}
     return next((by_lower[name] for name in names if name in by_lower), "")
 
 
-def _by_suffix(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
-    """The column whose cells end as names of images do."""
-    for column in columns:
-        cells = [row[column] or "" for row in rows]
-        if sum(_has_image_suffix(cell) for cell in cells) > len(cells) / 2:
-            return column
-    return ""
+def _by_suffix(columns: Sequence[str], cells: Sequence[Mapping[str, str]]) -> str:
+    """The column whose cells end as names of images do; of several the one with a usual name."""
+    found = [
+        column
+        for column in columns
+        if sum(row[column].lower().endswith(IMAGE_SUFFIXES) for row in cells) > len(cells) / 2
+    ]
+    return _by_name(found, IMAGE_COLUMNS) or next(iter(found), "")
 
 
-def _by_repetition(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
+def _by_repetition(columns: Sequence[str], cells: Sequence[Mapping[str, str]]) -> str:
     """The only column whose cells say few things many times; nothing where several do."""
     found = []
     for column in columns:
-        counts = Counter(row[column] for row in rows)
-        if 2 <= len(counts) <= len(rows) / 4:
+        counts = Counter(row[column] for row in cells)
+        if 2 <= len(counts) <= len(cells) / 4:
             found.append(column)
     return found[0] if len(found) == 1 else ""
 
 
-def _children(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not is_litter(path.name))
+def _format_of(path: Path) -> str:
+    """The recipe's `data.format` of a table; empty: it is none."""
+    name = path.name.lower()
+    return next((kind for suffix, kind in _FORMATS.items() if name.endswith(suffix)), "")
 
 
 def _holds_image(folder: Path) -> bool:
-    return any(_has_image_suffix(name) for name in _file_names(folder))
-
-
-def _file_names(folder: Path) -> Iterator[str]:
-    for _, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not is_litter(name)]
-        yield from names
-
-
-def _is_image(path: Path) -> bool:
-    return _has_image_suffix(path.name) and not is_litter(path.name) and path.is_file()
-
-
-def _has_image_suffix(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+    names = (path.name for path in folder.rglob("*") if not is_litter(path.name))
+    return any(name.lower().endswith(IMAGE_SUFFIXES) for name in names)

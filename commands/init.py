@@ -41,16 +41,17 @@ def run(options: argparse.Namespace) -> int:
     side = _median_side(sample_images(layout))
     size = next((each for each in _SIZES if side >= each * 0.8), _SIZES[-1])
     draft = _write(name, layout, {"?": 0}, size)
-    counts = check(parse_recipe(read_yaml(draft)).data).images_by_label
+    overview = check(parse_recipe(read_yaml(draft)).data)
+    counts = overview.images_by_label
     text = _write(name, layout, counts, size)
     parse_recipe(read_yaml(text))
     replace_text(output, text)
     total, largest = sum(counts.values()), max(counts, key=lambda label: counts[label])
     print(f"{total} images, {len(counts)} classes: {_name_classes(counts)}")
-    if layout.format == "csv":
-        print(
-            f"columns: {layout.image_column!r} holds the paths, {layout.label_column!r} the labels"
-        )
+    for field, value in layout.section.items():
+        print(f"data.{field}: {value}")
+    for note in overview.notes:
+        print(f"note: {note}")
     print(f"image size {size}: half of the images are at least {side} pixels at their shorter side")
     print(
         f"accuracy of at least {_bound(counts)}: halfway between always saying {largest!r} and "
@@ -94,13 +95,10 @@ def _write(name: str, layout: "DataLayout", counts: Mapping[str, int], size: int
     import json
 
     quote = json.dumps  # JSON's strings are YAML's, whatever is in them.
-    columns = ""
-    if layout.format == "csv":
-        columns = (
-            f"  csv_file: {quote(layout.csv_file, ensure_ascii=False)}\n"
-            f"  image_column: {quote(layout.image_column, ensure_ascii=False)}\n"
-            f"  label_column: {quote(layout.label_column, ensure_ascii=False)}\n"
-        )
+    section = "".join(
+        f"  {field}: {quote(value, ensure_ascii=False)}\n"
+        for field, value in layout.section.items()
+    )
     total = sum(counts.values())
     epochs = 3 if total > 5000 else 8
     return f"""\
@@ -111,8 +109,7 @@ version: 1
 name: {name}
 data:
   path: {quote(str(layout.path), ensure_ascii=False)}
-  format: {layout.format}
-{columns}\
+{section}\
   eval_fraction: 0.2               # of each set of equal images, by their content
   max_quarantined: 0.05            # more unusable images than this stop the run
 transform:

@@ -58,8 +58,8 @@ def test_the_columns_of_a_table_are_found_by_name_or_content(place, header, imag
     ("files", "arguments", "said"),
     [
         ([], ["data"], "'data' does not exist"),
-        (["data/train/a/1.png", "data/val/a/1.png"], ["data"], "holds splits (train, val), not"),
-        (["data/a/1.png"], ["data"], "has 1 folder with images in it, and no CSV"),
+        (["data/train/a/1.png", "data/val/a/1.png"], ["data"], "has only one class, 'a'"),
+        (["data/a/1.png"], ["data"], "has only one class, 'a'; make one folder of images per"),
         (["data/1.png"], ["data"], "has no folders with images in it, and no CSV"),
         (["data/1.png"], ["data/1.png"], "'data/1.png' is no CSV"),
         (["data/a/1.png", "data/b/1.png"], ["data"], "classes in 'data' have fewer than 2 images"),
@@ -77,15 +77,49 @@ def test_what_is_no_data_is_refused_in_one_line(place, capsys, files, arguments,
     ("content", "said"),
     [
         (b"", "has no rows"),
-        (b"id,when\n1,2\n3,4\n", "no column looks like the images' paths (columns: id, when)"),
+        (b"nr,when\n1,2\n3,4\n", "no column looks like the images' paths (columns: nr, when)"),
         (b"image,x\n1.png,1\n2.png,2\n", "no column looks like the labels (columns: image, x)"),
-        ("image,label\n1.png,Ärmel\n".encode("latin-1"), "is not UTF-8 (byte 18 is 0xc4)"),
+        ("image,label\n1.png,Ärmel\n".encode("latin-1"), "is not UTF-8 (byte 0xc4 in line 2)"),
     ],
 )
 def test_a_table_that_cannot_be_understood_is_refused(place, capsys, content, said):
     (place / "rows.csv").write_bytes(content)
     assert main(["init", "rows.csv"]) == 2
     assert said in capsys.readouterr().err
+
+
+SPLIT_ROWS = [f"{n}.png,{'ab'[n % 2]},{('train', 'val')[n > 15]}" for n in range(20)]
+ONE_HOT = [f"{n},{n % 2},{1 - n % 2}" for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("tables", "expected"),
+    [
+        ({"rows.csv": ["file;label", *(f"x/{n}.png;{'ab'[n % 2]}" for n in range(20))]}, {}),
+        ({"rows.csv": ["file,label,set", *(f"x/{row}" for row in SPLIT_ROWS)]},
+         {"split_column": "set"}),
+        ({"rows.csv": ["id,cat,dog", *ONE_HOT]},
+         {"one_hot_columns": ("cat", "dog"), "image_prefix": "x/", "image_column": "id"}),
+        ({"train.csv": ["file,label", *(f"x/{n}.png,{'ab'[n % 2]}" for n in range(9))],
+          "val.csv": ["file,label", *(f"x/{n}.png,{'ab'[n % 2]}" for n in range(9, 20))]},
+         {"split_files": {"train": "train.csv", "eval": "val.csv"}}),
+    ],
+)  # fmt: skip
+def test_tables_become_recipes_that_the_ingest_reads(place, capsys, tables, expected):
+    write_images(place / "data/x", [f"{number}.png" for number in range(20)])
+    for name, lines in tables.items():
+        (place / "data" / name).write_text("\n".join(lines) + "\n")
+    assert main(["init", "data"]) == 0, capsys.readouterr().err
+    data = load_recipe(place / "data.yaml").data
+    assert expected.items() <= data.model_dump().items()
+    assert "20 images, 2 classes" in capsys.readouterr().out
+
+
+def test_given_splits_are_seen_and_said(place, capsys):
+    names = [f"{split}/{name}/{n}.png" for split in ("train", "val") for name in "ab" for n in "12"]
+    write_images(place / "data", names)
+    assert main(["init", "data"]) == 0
+    assert "folders are given splits: 'train' is train, 'val' is eval" in capsys.readouterr().out
 
 
 def test_what_is_there_is_not_written_over(place, capsys):
