@@ -69,7 +69,8 @@ class DataConfig(BaseModel):
     """Where the images and their labels are, and how they are split.
 
     Args:
-        path: The data folder: one of this machine, or a URI such as s3://bucket/folder (gs://,
+        path: The data folder: one of this machine, or an archive of one (.zip, .tar, .tar.gz, …),
+            which is unpacked among the temporary files, or a URI such as s3://bucket/folder (gs://,
             minio://), which is copied to the folder that DARKROOM_SCRATCH names, else among the
             temporary files. Image paths are relative to it and may not leave it.
         format: `folders`: one folder per class, whose name is the label; every file in it, at any

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from darkroom.components.image_example_gen.places.archive import ArchivePlace, is_archive
 from darkroom.components.image_example_gen.places.bucket import BucketPlace
 from darkroom.components.image_example_gen.places.local import LocalPlace
 
@@ -81,9 +82,11 @@ def open_place(path: Path | str) -> Place:
     """The data folder of a recipe.
 
     Args:
-        path: A folder of this machine, or the URI of one in an object store.
+        path: A folder or an archive of this machine, or the URI of a folder in an object store.
 
     Raises:
         DataLocationError: It cannot be reached.
     """
-    return LocalPlace(path) if isinstance(path, Path) else BucketPlace(path)
+    if not isinstance(path, Path):
+        return BucketPlace(path)
+    return ArchivePlace(path) if is_archive(path) and not path.is_dir() else LocalPlace(path)

@@ -3,14 +3,13 @@
 import contextlib
 import io
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from typing import BinaryIO
 
 from darkroom.components.image_example_gen.errors import DataLocationError, missing_file
-from darkroom.components.image_example_gen.places.litter import is_litter
+from darkroom.components.image_example_gen.places.names import FileNames
 from darkroom.storage.errors import ObjectStoreError
 from darkroom.storage.object_store import (
     Location,
@@ -37,20 +36,14 @@ class BucketPlace:
             return self._store.list_objects()
 
     @cached_property
-    def _children(self) -> dict[str, list[str]]:
-        found: dict[str, set[str]] = defaultdict(set)
-        for name in self._objects:
-            parts = name.split("/")
-            for depth, part in enumerate(parts):
-                found["/".join(parts[:depth])].add(part)
-        return {folder: sorted(names) for folder, names in found.items()}
+    def _names(self) -> FileNames:
+        return FileNames(self._objects)
 
     @cached_property
     def _files(self) -> list[str]:
-        files = [name for name in self._objects if not any(map(is_litter, name.split("/")))]
         with _named():
-            check_names(files, self._store.location)
-        return sorted(files, key=_walk_order)
+            check_names(self._names.files, self._store.location)
+        return self._names.files
 
     def check_exists(self) -> None:
         """See `Place`."""
@@ -72,7 +65,7 @@ class BucketPlace:
 
     def list_folders(self) -> list[str]:
         """See `Place`; an object store has no empty folders."""
-        return sorted({name.partition("/")[0] for name in self._files if "/" in name})
+        return self._names.folders
 
     def list_files(self) -> list[str]:
         """See `Place`."""
@@ -80,7 +73,7 @@ class BucketPlace:
 
     def list_names(self, folder: str) -> list[str]:
         """See `Place`."""
-        return self._children.get(folder, [])
+        return self._names.list_within(folder)
 
     def has_file(self, name: str) -> bool:
         """See `Place`."""
@@ -125,12 +118,6 @@ class BucketPlace:
                 raise DataLocationError(
                     f"{field}: {name!r} in {self._uri!r} changed while it was read; run again"
                 )
-
-
-def _walk_order(name: str) -> tuple[tuple[bool, str], ...]:
-    """Orders names as a walk through folders does: the files of each, then its folders."""
-    *folders, file = name.split("/")
-    return (*((True, folder) for folder in folders), (False, file))
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ class CsvSource(TableSource):
         header = [column.strip() for column in next(lines, [])]
         width = len(header)
         for number, cells in enumerate(lines, start=2):
-            if not any(cells):
+            if not any(cell.strip() for cell in cells):
                 continue
             problem = ""
             if len(cells) < width or any(cells[width:]):
@@ -44,7 +44,7 @@ class CsvSource(TableSource):
         delimiter = self._config.delimiter or self._sniff(name)
         with self._open(name) as text:
             # strict: without it a quote that is never closed swallows all rows after it, unseen.
-            reader = csv.reader(text, strict=True, delimiter=delimiter)
+            reader = csv.reader(text, strict=True, delimiter=delimiter, skipinitialspace=True)
             try:
                 yield from reader
             except csv.Error as error:
