@@ -1,5 +1,6 @@
 """What a folder or a table of somebody's photographs looks like, before there is a recipe."""
 
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,8 @@ from typing import Any, Final
 
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.data_set import open_data
-from darkroom.components.image_example_gen.places.litter import is_litter
+from darkroom.components.image_example_gen.places import open_place
+from darkroom.components.image_example_gen.places.archive import is_archive
 from darkroom.components.image_example_gen.sources.split_names import parse_split, parse_splits
 from darkroom.components.image_example_gen.sources.table import TableSource
 from darkroom.components.image_example_gen.split import TRAIN
@@ -50,29 +52,30 @@ class DataLayout:
 
 
 def find_layout(place: Path) -> DataLayout:
-    """Looks at a folder of class folders, a folder with a table, or a table.
+    """Looks at class folders or a table, in a folder or an archive, or at a table.
 
     Raises:
         ConfigError: It is neither, or more than one thing.
         DataError: It cannot be read, or not be understood.
     """
-    if place.is_file():
-        if not _format_of(place):
+    if place.is_file() and not is_archive(place):
+        if not _format_of(place.name):
             raise ConfigError(f"{str(place)!r} is no CSV; give a folder of photographs, or a .csv")
-        return _read_table(place)
-    if not place.is_dir():
+        return _read_table(place.parent, place.name)
+    if not place.exists():
         raise ConfigError(f"{str(place)!r} does not exist; give a folder of photographs, or a CSV")
-    children = sorted(path for path in place.iterdir() if not is_litter(path.name))
-    tables = [path for path in children if path.is_file() and _format_of(path)]
+    names = open_place(place).list_files()
+    tables = [name for name in names if "/" not in name and _format_of(name)]
     if len(tables) == 1:
-        return _read_table(tables[0])
-    splits = parse_splits([path.name.partition(".")[0] for path in tables])
-    if len({*splits.values()}) == len(tables) and TRAIN in splits.values():
-        return _read_split_tables(tables)
-    classes = [path for path in children if path.is_dir() and _holds_image(path)]
+        return _read_table(place, tables[0])
+    splits = parse_splits([name.partition(".")[0] for name in tables])
+    if tables and len({*splits.values()}) == len(tables) and TRAIN in splits.values():
+        return _read_split_tables(place, tables)
+    classes = any("/" in name and name.lower().endswith(IMAGE_SUFFIXES) for name in names)
     if tables and not classes:
-        names = ", ".join(path.name for path in tables)
-        raise ConfigError(f"{str(place)!r} holds several tables ({names}); name the one to use")
+        raise ConfigError(
+            f"{str(place)!r} holds several tables ({', '.join(tables)}); name the one to use"
+        )
     if not classes:
         raise ConfigError(
             f"{str(place)!r} has no folders with images in it, and no CSV; "
@@ -81,30 +84,40 @@ def find_layout(place: Path) -> DataLayout:
     return DataLayout(place, {"format": "folders"})
 
 
-def sample_images(layout: DataLayout, number: int = 200) -> list[Path]:
-    """Some of the images, spread over the whole."""
-    rows = [row.image_path for row in open_data(layout.config).list_rows() if not row.skipped]
-    return [layout.path / name for name in rows[:: max(1, len(rows) // number)][:number]]
+def median_side(layout: DataLayout, number: int = 200) -> int:
+    """Median of the shorter sides of some images, in pixels; 0 where none can be opened."""
+    from PIL import Image
+
+    data = open_data(layout.config)
+    names = [row.image_path for row in data.list_rows() if not row.skipped]
+    sides = []
+    with data.on_disk() as local:
+        for name in names[:: max(1, len(names) // number)][:number]:
+            try:
+                with Image.open(Path(local.path, name)) as opened:
+                    sides.append(min(opened.size))
+            except Exception:  # Whatever it is, the run's quarantine will name it.
+                continue
+    return int(statistics.median(sides)) if sides else 0
 
 
-def _read_split_tables(tables: Sequence[Path]) -> DataLayout:
-    files = {parse_split(path.name.partition(".")[0]): path for path in tables}
-    train = _read_table(files[TRAIN])
+def _read_split_tables(folder: Path, tables: Sequence[str]) -> DataLayout:
+    files = {parse_split(name.partition(".")[0]): name for name in tables}
+    train = _read_table(folder, files[TRAIN])
     section = {key: value for key, value in train.section.items() if not key.endswith("_file")}
-    names = {split: path.name for split, path in files.items()}
-    return DataLayout(train.path, {**section, "split_files": names})
+    return DataLayout(folder, {**section, "split_files": files})
 
 
-def _read_table(table: Path) -> DataLayout:
+def _read_table(folder: Path, table: str) -> DataLayout:
     kind = _format_of(table)
-    section: dict[str, Any] = {"format": kind, f"{kind}_file": table.name}
-    source = open_data(DataConfig(path=table.parent, **section)).source
+    section: dict[str, Any] = {"format": kind, f"{kind}_file": table}
+    source = open_data(DataConfig(path=folder, **section)).source
     assert isinstance(source, TableSource)
-    columns = source.list_columns(table.name)
-    records = islice(source.list_records(table.name, columns), _LOOKED_AT)
+    columns = source.list_columns(table)
+    records = islice(source.list_records(table, columns), _LOOKED_AT)
     cells = [{column: record.cells[column].strip() for column in columns} for record in records]
     if not cells:
-        raise ConfigError(f"{str(table)!r} has no rows")
+        raise ConfigError(f"{table!r} has no rows")
     image = _by_suffix(columns, cells) or _by_name(columns, IMAGE_COLUMNS)
     others = [column for column in columns if column != image]
     split = _by_name(others, SPLIT_COLUMNS)
@@ -115,11 +128,10 @@ def _read_table(table: Path) -> DataLayout:
     if not image or not labels:
         missing = "images' paths" if not image else "labels"
         raise ConfigError(
-            f"{str(table)!r}: no column looks like the {missing} (columns: {', '.join(columns)}); "
+            f"{table!r}: no column looks like the {missing} (columns: {', '.join(columns)}); "
             f"rename one to {'image_path' if not image else 'label'}"
         )
-    layout = DataLayout(table.parent, {**section, "image_column": image, **labels})
-    return _add_prefix(layout)
+    return _add_prefix(DataLayout(folder, {**section, "image_column": image, **labels}))
 
 
 def _find_labels(columns: Sequence[str], cells: Sequence[Mapping[str, str]]) -> dict[str, Any]:
@@ -170,12 +182,7 @@ def _by_repetition(columns: Sequence[str], cells: Sequence[Mapping[str, str]]) -
     return found[0] if len(found) == 1 else ""
 
 
-def _format_of(path: Path) -> str:
+def _format_of(name: str) -> str:
     """The recipe's `data.format` of a table; empty: it is none."""
-    name = path.name.lower()
-    return next((kind for suffix, kind in _FORMATS.items() if name.endswith(suffix)), "")
-
-
-def _holds_image(folder: Path) -> bool:
-    names = (path.name for path in folder.rglob("*") if not is_litter(path.name))
-    return any(name.lower().endswith(IMAGE_SUFFIXES) for name in names)
+    lower = name.lower()
+    return next((kind for suffix, kind in _FORMATS.items() if lower.endswith(suffix)), "")

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument(
         "data", type=Path, metavar="DIR_OR_CSV",
-        help="class folders, a folder with a CSV, or the CSV",
+        help="class folders or a folder with a table, packed or not, or the table",
     )  # fmt: skip
     parser.add_argument("--name", metavar="N", help="the pipeline's name (default: the folder's)")
     parser.add_argument(
@@ -28,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Says what it chose and why, and writes the recipe."""
-    from darkroom.commands.data_layout import find_layout, sample_images
+    from darkroom.commands.data_layout import find_layout, median_side
     from darkroom.components.image_example_gen.check import check
     from darkroom.recipe import ConfigError, parse_recipe, read_yaml
     from darkroom.storage.whole_files import replace_text
@@ -38,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     output = options.output or Path(f"{name}.yaml")
     if output.exists():
         raise ConfigError(f"--output: {str(output)!r} exists; remove it, or give another name")
-    side = _median_side(sample_images(layout))
+    side = median_side(layout)
     size = next((each for each in _SIZES if side >= each * 0.8), _SIZES[-1])
     draft = _write(name, layout, {"?": 0}, size)
     overview = check(parse_recipe(read_yaml(draft)).data)
@@ -64,20 +63,6 @@ def run(options: argparse.Namespace) -> int:
 def _to_name(text: str) -> str:
     """A pipeline's name: lower-case letters, digits and hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63] or "mine"
-
-
-def _median_side(images: list[Path]) -> int:
-    """Median of the shorter sides of images that can be opened, in pixels; 0 without any."""
-    from PIL import Image
-
-    sides = []
-    for path in images:
-        try:
-            with Image.open(path) as opened:
-                sides.append(min(opened.size))
-        except Exception:  # Whatever it is, the run's quarantine will name it.
-            continue
-    return int(statistics.median(sides)) if sides else 0
 
 
 def _bound(counts: Mapping[str, int]) -> float:

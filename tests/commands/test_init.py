@@ -1,5 +1,6 @@
 """Folders and tables of images, looked at by `darkroom init`."""
 
+import shutil
 import subprocess
 import sys
 
@@ -113,6 +114,15 @@ def test_tables_become_recipes_that_the_ingest_reads(place, capsys, tables, expe
     data = load_recipe(place / "data.yaml").data
     assert expected.items() <= data.model_dump().items()
     assert "20 images, 2 classes" in capsys.readouterr().out
+
+
+def test_an_archive_becomes_a_recipe(place, capsys):
+    write_images(place / "w/photos", [f"{name}/{n}.png" for name in "ab" for n in range(3)])
+    shutil.make_archive(str(place / "photos"), "zip", place / "w")
+    assert main(["init", "photos.zip"]) == 0
+    assert load_recipe(place / "photos-zip.yaml").data.path.name == "photos.zip"
+    said = capsys.readouterr().out
+    assert "6 images, 2 classes: a 3, b 3" in said and "at least 20 pixels" in said
 
 
 def test_given_splits_are_seen_and_said(place, capsys):
