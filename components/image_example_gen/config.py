@@ -78,7 +78,8 @@ class DataConfig(BaseModel):
             are given splits. Hidden files, Thumbs.db and the like, side-cars (.json, .xml, .txt,
             …) and files beside the class folders are passed over, and linked folders below a
             class folder are not entered. `csv`, `jsonl` and `parquet` read a table, one image a
-            row.
+            row. `tfrecord` reads uncompressed files of tf.Example, whose features the columns
+            name, and `webdataset` tar files of images with a `.cls` or `.json` beside each.
         csv_file: The CSV, relative to `path`, with a header; `.gz` is unpacked.
         jsonl_file: Likewise, a file of JSON Lines.
         parquet_file: Likewise, a Parquet file.
@@ -89,6 +90,8 @@ class DataConfig(BaseModel):
             `folders`: the groups `label`, `split` and `group` say what they are called.
         include: Shell patterns of paths, such as `*.jpg`; only these are taken. `*` spans folders.
         exclude: Likewise; these are left out.
+        newest_spans: Of folders `span-1`, `span-2`, …, how many are taken, those with the highest
+            numbers first; 0: all.
         skip_unlabelled: Whether rows without a label are skipped. Else they are set aside as
             unusable, which stops the run where they are many.
         image_column: Column with the image's path. Backslashes, case, Unicode form and extension
@@ -129,6 +132,7 @@ class DataConfig(BaseModel):
     path_pattern: Annotated[str, AfterValidator(_check_pattern)] = ""
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    newest_spans: int = Field(default=0, ge=0)
     skip_unlabelled: bool = False
     image_column: str = "image_path"
     image_prefix: str = ""

@@ -52,7 +52,7 @@ class DataSet:
         yield from self.source.files
         for row in self.list_rows():
             if not row.skipped:
-                yield row.image_path
+                yield row.file
 
 
 _OPEN: Final[dict[str, DataSet]] = {}

@@ -20,7 +20,7 @@ def fingerprint(config: DataConfig) -> str:
         DataLocationError: The data cannot be listed.
     """
     data = open_data(config)
-    paths = sorted({row.image_path for row in data.list_rows() if not row.skipped})
+    paths = sorted({row.file for row in data.list_rows() if not row.skipped})
     total = hashlib.sha256(data.source.digest())
     for entries in data.place.identify(paths):
         total.update(entries)

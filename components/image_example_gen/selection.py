@@ -3,6 +3,9 @@
 import fnmatch
 import re
 from collections.abc import Iterable
+from typing import Final
+
+_SPAN: Final = re.compile(r"(?:^|/)span-(\d+)/")
 
 
 class Selection:
@@ -22,6 +25,19 @@ class Selection:
         if self._exclude and self._exclude.match(name):
             return False
         return not self._include or self._include.match(name) is not None
+
+
+def newest_spans(names: Iterable[str], count: int) -> list[str]:
+    """Files in the folders `span-1`, `span-2`, … with the highest numbers, and those in none.
+
+    Args:
+        names: Relative to the data folder.
+        count: How many spans; 0: all.
+    """
+    listed = list(names)
+    spans = {name: int(found[1]) for name in listed if (found := _SPAN.search(name))}
+    oldest = min(sorted({*spans.values()})[-count:], default=0)
+    return [name for name in listed if spans.get(name, oldest) >= oldest]
 
 
 def _compile(patterns: Iterable[str]) -> re.Pattern[str] | None:

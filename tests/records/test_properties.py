@@ -55,13 +55,15 @@ def test_a_blessing_that_nobody_wrote_is_none():
 
 def test_counts_are_read_from_both_artifacts_or_either():
     examples, quarantine = standard_artifacts.Examples(), Quarantine()
-    ExampleCounts(80, 20, 3).write(examples, quarantine)
-    assert ExampleCounts.read([examples, quarantine]) == ExampleCounts(80, 20, 3)
-    assert ExampleCounts.read([within_a_step(examples)]) == ExampleCounts(80, 20, None)
+    ExampleCounts(80, 20, 10, 3).write(examples, quarantine, skipped=2)
+    assert ExampleCounts.read([examples, quarantine]) == ExampleCounts(80, 20, 10, 3)
+    assert ExampleCounts.read([within_a_step(examples)]) == ExampleCounts(80, 20, 10, None)
     assert ExampleCounts.read([]) == ExampleCounts()
-    assert read_properties(quarantine) == {"rows": 103, "examples": 100, "quarantined": 3}
+    assert read_properties(quarantine) == {
+        "rows": 115, "examples": 110, "quarantined": 3, "skipped": 2,
+    }  # fmt: skip
     with pytest.raises(ValueError, match="not complete"):
-        ExampleCounts(80, 20).write(examples, quarantine)
+        ExampleCounts(80, 20, 10).write(examples, quarantine)
 
 
 def test_a_record_is_found_among_artifacts_without_one(tmp_path):

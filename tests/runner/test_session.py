@@ -28,7 +28,7 @@ def node_results(folder, state="pushed"):
     """Results of a run whose nodes all ran."""
     examples = make_artifact(standard_artifacts.Examples, folder / "examples")
     quarantine = make_artifact(Quarantine, folder / "quarantine")
-    ExampleCounts(80, 20, 3).write(examples, quarantine)
+    ExampleCounts(80, 20, 0, 3).write(examples, quarantine)
     evaluation = make_artifact(standard_artifacts.ModelEvaluation, folder / "evaluation")
     (folder / "evaluation").mkdir()
     EVALUATION.write(folder / "evaluation")
@@ -60,7 +60,7 @@ def test_a_summary_of_a_whole_run(tmp_path):
         "components": [
             {"name": name, "seconds": 1.235, "cached": name == "ImageExampleGen"} for name in NODES
         ],
-        "examples": {"train": 80, "eval": 20, "quarantined": 3},
+        "examples": {"train": 80, "eval": 20, "test": 0, "quarantined": 3},
         "metrics": {"accuracy": 0.9, "auc": None},
         "baseline_metrics": {"accuracy": 0.8, "auc": 0.7},
         "notes": [],

@@ -56,17 +56,25 @@ def open_file(root: Path, image_path: str) -> Iterator[BinaryIO]:
         raise RejectedError(Reason.UNREADABLE, error.strerror or type(error).__name__) from None
 
 
-def read_image(root: Path, image_path: str) -> bytes:
+def read_image(root: Path, image_path: str, offset: int = 0, size: int | None = None) -> bytes:
     """The file's bytes, at least one.
+
+    Args:
+        root: Real path of the data folder.
+        image_path: Relative to `root`.
+        offset: Of the first byte.
+        size: Number of bytes; None: all from there on.
 
     Raises:
         RejectedError: As `open_file`, or the file is empty or larger than MAX_BYTES.
     """
     with open_file(root, image_path) as file:
-        size = os.fstat(file.fileno()).st_size
+        if size is None:
+            size = os.fstat(file.fileno()).st_size - offset
         if size > MAX_BYTES:
             raise RejectedError(Reason.TOO_LARGE, f"{size} bytes, the limit is {MAX_BYTES}")
-        content = file.read()
+        file.seek(offset)
+        content = file.read(size)
     if not content:
         raise RejectedError(Reason.EMPTY_FILE, "0 bytes")
     return content

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from darkroom.components.image_example_gen.errors import DataClassesError
 from darkroom.components.image_example_gen.labels import normalize_label
@@ -12,27 +11,12 @@ from darkroom.components.image_example_gen.sources.layout import Layout, find_la
 from darkroom.components.image_example_gen.sources.source import Row, Source
 from darkroom.components.image_example_gen.sources.split_names import KNOWN_NAMES, parse_split
 
-if TYPE_CHECKING:
-    from darkroom.components.image_example_gen.config import DataConfig
-
 
 class FolderSource(Source):
     """Class folders, maybe below folders of splits, or paths that a pattern takes apart."""
 
     label_field = image_field = "data.path"
     class_remedy = "make one folder of images per class, at least two"
-
-    @classmethod
-    def find_conflict(cls, config: "DataConfig") -> str:
-        """See `Source`."""
-        columns = ("group_column", "metadata_columns", "split_column", "one_hot_columns")
-        given = [name for name in (*columns, "split_files") if getattr(config, name)]
-        if not given:
-            return ""
-        return (
-            f"{' and '.join(given)}: columns, which class folders do not have; "
-            "use format: csv, or leave them out"
-        )
 
     def list_rows(self) -> Iterator[Row]:
         """See `Source`."""
@@ -55,8 +39,7 @@ class FolderSource(Source):
     @cached_property
     def _names(self) -> list[str]:
         """Files that may be images and are wanted."""
-        taken = self._config.selection.takes
-        return [n for n in self._place.list_files() if not is_side_car(n) and taken(n)]
+        return [name for name in self._list_files() if not is_side_car(name)]
 
     @cached_property
     def _layout(self) -> Layout:

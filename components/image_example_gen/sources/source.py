@@ -5,13 +5,28 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from darkroom.components.image_example_gen.places.files import read_image
+from darkroom.components.image_example_gen.selection import newest_spans
 
 if TYPE_CHECKING:
     from darkroom.components.image_example_gen.config import DataConfig
     from darkroom.components.image_example_gen.places import Place
+
+
+class Within(NamedTuple):
+    """Where the bytes of an image are, if they are no file of their own.
+
+    Attributes:
+        file: Relative to the data folder.
+        offset: Of the first byte.
+        size: In bytes.
+    """
+
+    file: str
+    offset: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +35,14 @@ class Row:
 
     Args:
         number: Tables: as a spreadsheet counts, the header being 1. Folders: from 1, by path.
-        image_path: Relative to the data folder.
+        image_path: Relative to the data folder; of an image within a file, what messages call it.
         label: Class name; empty where the row has none.
         group: Value of the group column, or empty.
         metadata: Values in the order of the recipe's `metadata_columns`.
         problem: Why the row itself cannot be read, or empty.
         split: The split that the data give it; empty: it is drawn.
         skipped: Whether the recipe says that it is not wanted.
+        within: Where the image is, if it is no file of its own.
     """
 
     number: int
@@ -37,6 +53,12 @@ class Row:
     problem: str = ""
     split: str = ""
     skipped: bool = False
+    within: Within | None = None
+
+    @property
+    def file(self) -> str:
+        """The file that has to be there, relative to the data folder."""
+        return self.within.file if self.within else self.image_path
 
 
 class Source(ABC):
@@ -61,7 +83,14 @@ class Source(ABC):
     @classmethod
     def find_conflict(cls, config: "DataConfig") -> str:
         """What the recipe says and this format does not have, with a remedy; or empty."""
-        return ""
+        columns = ("group_column", "metadata_columns", "split_column", "one_hot_columns")
+        given = [name for name in (*columns, "split_files") if getattr(config, name)]
+        if not given:
+            return ""
+        return (
+            f"{' and '.join(given)}: columns, which format {config.format} does not have; "
+            "use format: csv, or leave them out"
+        )
 
     @property
     def name(self) -> str:
@@ -91,7 +120,7 @@ class Source(ABC):
 
     def has_image(self, row: Row) -> bool:
         """Whether a row's image is there."""
-        return self._place.has_file(row.image_path)
+        return self._place.has_file(row.file)
 
     def digest(self) -> bytes:
         """Bytes that are others whenever what is in `files` is another; empty without any.
@@ -107,7 +136,7 @@ class Source(ABC):
         Raises:
             RejectedError: It cannot be read.
         """
-        known = self._place.known_digest(row.image_path)
+        known = None if row.within else self._place.known_digest(row.image_path)
         root = Path(self._config.path).resolve()
         return known or hashlib.sha256(self.read_image(row, root)).digest()
 
@@ -122,4 +151,13 @@ class Source(ABC):
         Raises:
             RejectedError: It cannot be read.
         """
+        if row.within:
+            return read_image(root, *row.within)
         return read_image(root, row.image_path)
+
+    def _list_files(self) -> list[str]:
+        """Files of the data folder that the recipe wants."""
+        return newest_spans(
+            filter(self._config.selection.takes, self._place.list_files()),
+            self._config.newest_spans,
+        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from darkroom.components.image_example_gen.errors import DataClassesError, DataLocationError
 from darkroom.components.image_example_gen.labels import normalize_label
 from darkroom.components.image_example_gen.sources.image_paths import ImagePaths
-from darkroom.components.image_example_gen.sources.source import Row, Source
+from darkroom.components.image_example_gen.sources.source import Row, Source, Within
 from darkroom.components.image_example_gen.sources.split_names import KNOWN_NAMES, parse_split
 
 if TYPE_CHECKING:
@@ -23,11 +23,19 @@ _NO: Final = frozenset(("", "0", "0.0", "false", "no"))
 
 
 class Record(NamedTuple):
-    """A row of a table: its number, its cells by column, and why it cannot be read, or empty."""
+    """A row of a table.
+
+    Attributes:
+        number: As of `Row`.
+        cells: By column.
+        problem: Why it cannot be read, or empty.
+        within: Where the image is that the row itself holds.
+    """
 
     number: int
     cells: Mapping[str, str]
     problem: str = ""
+    within: Within | None = None
 
 
 class TableSource(Source):
@@ -46,6 +54,13 @@ class TableSource(Source):
         super().__init__(config, place)
         self._paths = ImagePaths(place, config.image_prefix, config.image_suffix)
         self._empty = frozenset(word.lower() for word in config.empty_labels)
+
+    @classmethod
+    def find_conflict(cls, config: "DataConfig") -> str:
+        """See `Source`."""
+        if not config.path_pattern:
+            return ""
+        return "path_pattern reads class folders; use format: folders, or leave it out"
 
     @abstractmethod
     def list_columns(self, name: str) -> list[str]:
@@ -66,21 +81,23 @@ class TableSource(Source):
     @property
     def name(self) -> str:
         """See `Source`."""
-        return ", ".join(f"{self._config.path}/{name}" for name in self._tables.values())
+        return ", ".join(f"{self._config.path}/{name}" for name in self._tables)
 
     @property
     def files(self) -> tuple[str, ...]:
         """See `Source`."""
-        return tuple(os.path.normpath(name) for name in self._tables.values())
+        return tuple(os.path.normpath(name) for name in self._tables)
 
     @property
     def _tables(self) -> Mapping[str, str]:
-        """Names of the tables, by the split that they are of; empty: of none."""
-        return self._config.split_files or {"": getattr(self._config, self.file_field)}
+        """Names of the tables, each with the split that it is of; empty: of none."""
+        if self._config.split_files:
+            return {name: split for split, name in self._config.split_files.items()}
+        return {getattr(self._config, self.file_field): ""}
 
     def list_rows(self) -> Iterator[Row]:
         """See `Source`."""
-        for split, name in self._tables.items():
+        for name, split in self._tables.items():
             self._check_columns(self.list_columns(name), name)
             for record in self.list_records(name, self._config.columns):
                 yield self._read_row(record, split)
@@ -104,7 +121,7 @@ class TableSource(Source):
     def digest(self) -> bytes:
         """See `Source`."""
         total = hashlib.sha256()
-        for name in self._tables.values():
+        for name in self._tables:
             with self._place.open(name, f"data.{self.file_field}") as file:
                 total.update(hashlib.sha256(file.read()).digest())
         return total.digest()
@@ -128,7 +145,9 @@ class TableSource(Source):
 
     def _read_row(self, record: Record, split: str) -> Row:
         config, cells = self._config, record.cells
-        path, problem = self._paths.find(cells[config.image_column].strip())
+        path, problem = cells[config.image_column].strip(), ""
+        if not record.within:
+            path, problem = self._paths.find(path)
         label, unclear = self._read_label(cells)
         if config.split_column:
             split = self._read_split(cells[config.split_column].strip(), record.number)
@@ -140,6 +159,7 @@ class TableSource(Source):
             metadata=tuple(cells[name].strip() for name in config.metadata_columns),
             problem=record.problem or problem or unclear,
             split=split,
+            within=record.within,
         )
 
     def _read_label(self, cells: Mapping[str, str]) -> tuple[str, str]:

@@ -30,7 +30,7 @@ def test_bad_values_are_refused_by_name(field, value):
 
 @pytest.mark.parametrize("columns", [{"group_column": "a"}, {"metadata_columns": ("a",)}])
 def test_folders_have_no_columns(columns):
-    with pytest.raises(ValidationError, match="class folders do not have"):
+    with pytest.raises(ValidationError, match="which format folders does not have"):
         DataConfig(path="data", format="folders", **columns)
 
 

@@ -305,7 +305,8 @@ def test_files_of_another_kind_are_refused(folder, section, said):
         ({"path_pattern": ".*"}, "should have the group"),
         ({"eval_fraction": 0.6, "test_fraction": 0.4}, "nothing to train on"),
         ({"split_column": "a", "split_files": {"train": "a.csv"}}, "keep one"),
-        ({"format": "folders", "split_column": "a"}, "split_column: columns, which class folders"),
+        ({"format": "folders", "split_column": "a"}, "split_column: columns, which format folders"),
+        ({"path_pattern": "(?P<label>.*)"}, "path_pattern reads class folders"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(section, said):
