@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from darkroom.components.cache_key import complete_key
 from darkroom.components.errors import ComponentError
-from darkroom.components.image_example_gen.check import check
+from darkroom.components.image_example_gen.check import DataOverview, check
 from darkroom.components.image_example_gen.data_set import keep_open
 from darkroom.components.nodes import NODES, STATES
 from darkroom.components.run_report.failure import render_failure
@@ -28,11 +28,11 @@ from darkroom.components.source import SourceTree
 from darkroom.recipe import ConfigError, Recipe, load_recipe
 from darkroom.runner.disk import Disk
 from darkroom.runner.interpreter import importing, leave
-from darkroom.runner.interruption import interruptible
+from darkroom.runner.interruption import interruptible, is_interrupted
 from darkroom.runner.options import add_run_arguments
 from darkroom.runner.output import logged_to
 from darkroom.runner.run import LocalRun, run_locally
-from darkroom.runner.session import RunError, RunPlace, exit_code
+from darkroom.runner.session import LOADING, RunError, RunPlace, exit_code
 from darkroom.runner.terminal import Terminal
 from darkroom.storage.errors import StorageError
 from darkroom.storage.object_store import is_uri
@@ -214,11 +214,16 @@ def _judge_and_push(
     return [baseline, evaluator, serving_check, pusher, report]
 
 
-def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, Any] | None:
+def run(
+    recipe: Recipe, config_path: str, verbose: bool = False, quiet: bool = False
+) -> dict[str, Any] | None:
     """Runs the DAG on this machine.
 
     Args:
         config_path: Where the recipe was read from; goes into the summary.
+        verbose: Whether what the libraries say while they are loaded, and a failed node's trace,
+            go to the terminal too, not only into the log.
+        quiet: Whether nothing is shown before the end.
 
     Returns:
         The summary (`runner/summary.py`), or None where TFX's command only looked at the DAG.
@@ -231,19 +236,34 @@ def run(recipe: Recipe, config_path: str, verbose: bool = False) -> dict[str, An
         RunError: The run cannot be started, or its summary cannot be written.
     """
     with keep_open(recipe.data):
-        return _run(recipe, config_path, verbose)
+        found = _look(recipe, quiet)
+        return run_locally(_plan(recipe, config_path, found), verbose, quiet)
 
 
-def _run(recipe: Recipe, config_path: str, verbose: bool) -> dict[str, Any] | None:
-    overview = check(recipe.data)
-    _check_weights(recipe)
-    state = InputState(**{state.name: state.read(recipe) for state in STATES})
+class _Found(NamedTuple):
+    overview: DataOverview
+    state: InputState
+    said: str
+
+
+def _look(recipe: Recipe, quiet: bool) -> _Found:
+    """Looks at the world outside the recipe; what the libraries say meanwhile is kept."""
+    terminal = Terminal(sys.stdout, quiet=quiet)
+    with terminal.doing("listing the data"):
+        overview = check(recipe.data)
+    said = _check_weights(recipe, quiet)
+    with terminal.doing("looking for what has changed"):
+        state = InputState(**{state.name: state.read(recipe) for state in STATES})
+    return _Found(overview, state, said)
+
+
+def _plan(recipe: Recipe, config_path: str, found: _Found) -> LocalRun:
     home = recipe.runs_folder.resolve() / recipe.name
     facts: dict[str, Any] = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
-    local_run = LocalRun(
+    return LocalRun(
         home=home,
         build=lambda place: create_pipeline(
-            recipe, state, str(place.artifacts), str(place.metadata)
+            recipe, found.state, str(place.artifacts), str(place.metadata)
         ),
         uncached=[name for name, node in NODES.items() if not node.is_cached],
         disks=_disks(recipe, home),
@@ -251,21 +271,19 @@ def _run(recipe: Recipe, config_path: str, verbose: bool) -> dict[str, Any] | No
         failure_page=functools.partial(
             render_failure, pipeline=recipe.name, recipe=json.dumps(facts["recipe"])
         ),
-        rows=overview.rows,
-        classes=len(overview.images_by_label),
-        notes=overview.notes,
+        rows=found.overview.rows,
+        classes=len(found.overview.images_by_label),
+        notes=found.overview.notes,
+        said=found.said,
     )
-    return run_locally(local_run, verbose)
 
 
 def show_plan(recipe: Recipe) -> int:
     """Prints what a run would do, a line a node; writes nothing. Returns exit code 0."""
     with keep_open(recipe.data):
-        check(recipe.data)
-        _check_weights(recipe)
-        state = InputState(**{state.name: state.read(recipe) for state in STATES})
+        state = _look(recipe, quiet=False).state
     place = RunPlace(recipe.runs_folder.resolve() / recipe.name, "")
-    with logged_to(Path(os.devnull)), importing():
+    with logged_to(Path(os.devnull)) as stream, importing(), Terminal(stream).doing(LOADING):
         from darkroom.runner.dry_run import plan_run
 
         pipeline = create_pipeline(recipe, state, str(place.artifacts), str(place.metadata))
@@ -286,20 +304,25 @@ def _disks(recipe: Recipe, home: Path) -> tuple[Disk, ...]:
     return (*disks, Disk("temporary files", temporary, f"set TMPDIR {larger}"))
 
 
-def _check_weights(recipe: Recipe) -> None:
-    try:
-        # There is no log yet; a refusal has to leave nothing behind.
-        with logged_to(Path(os.devnull)), importing():
-            check_weights(
-                recipe.trainer, recipe.transform.image_height, recipe.transform.image_width
-            )
-    except WeightsError as error:
-        raise ConfigError(str(error)) from error
+def _check_weights(recipe: Recipe, quiet: bool) -> str:
+    """Returns what the libraries said: there is no log yet, and a refusal leaves nothing behind."""
+    size = recipe.transform.image_height, recipe.transform.image_width
+    with tempfile.NamedTemporaryFile() as said:
+        with logged_to(Path(said.name)) as stream, importing():
+            try:
+                with Terminal(stream, quiet=quiet).doing("loading TensorFlow and the weights"):
+                    check_weights(recipe.trainer, *size)
+            except WeightsError as error:
+                raise ConfigError(str(error)) from error
+        return said.read().decode(errors="replace")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Reads the command line, runs the DAG, returns the exit code."""
-    return run_command(_parse(arguments))
+    try:
+        return run_command(_parse(arguments))
+    except KeyboardInterrupt:
+        return EXIT_FAILED
 
 
 def run_command(options: argparse.Namespace) -> int:
@@ -307,6 +330,9 @@ def run_command(options: argparse.Namespace) -> int:
 
     Args:
         options: `config`, and what `runner.options.add_run_arguments` declares.
+
+    Raises:
+        KeyboardInterrupt: The process was told to stop, and what it was doing has been ended.
     """
     config_path = options.config or os.environ.get(CONFIG_VARIABLE) or str(DEFAULT_CONFIG)
     try:
@@ -314,14 +340,18 @@ def run_command(options: argparse.Namespace) -> int:
             recipe = load_recipe(Path(config_path), options.set)
             if options.dry_run:
                 return show_plan(recipe)
-            summary = run(recipe, config_path, options.verbose)
+            summary = run(recipe, config_path, options.verbose, options.quiet)
+            interrupted = is_interrupted()
     except (ConfigError, ComponentError, StorageError) as error:
         return _refuse(error, options.verbose, EXIT_BAD_CONFIG)
     except (RunError, OSError) as error:
         return _refuse(error, options.verbose, EXIT_FAILED)
     except KeyboardInterrupt:
         stopped = RunError("interrupted before the run began; nothing was written")
-        return _refuse(stopped, options.verbose, EXIT_FAILED)
+        _refuse(stopped, options.verbose, EXIT_FAILED)
+        raise
+    if interrupted:
+        raise KeyboardInterrupt
     return exit_code(summary["status"]) if summary else 0
 
 

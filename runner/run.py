@@ -1,6 +1,7 @@
 """One run of a pipeline on this machine, from its folder to its summary."""
 
 import logging
+import sys
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ class LocalRun:
         facts: What goes into the summary as it is: `config`, `recipe`.
         failure_page: Makes the report of a run that does not get as far as its own.
         notes: How the data were read, a sentence each.
+        said: What the libraries said while this was found out; goes into the log.
     """
 
     home: Path
@@ -48,14 +50,20 @@ class LocalRun:
     rows: int
     classes: int
     notes: Sequence[str] = ()
+    said: str = ""
 
     def explain(self, error: BaseException) -> str:
         """Words for the user about what was raised; empty where the error's own will do."""
         return explain_full_disk(error, self.disks)
 
 
-def run_locally(run: LocalRun, verbose: bool = False) -> dict[str, Any] | None:
+def run_locally(run: LocalRun, verbose: bool = False, quiet: bool = False) -> dict[str, Any] | None:
     """Runs a pipeline on this machine.
+
+    Args:
+        verbose: Whether what the libraries say while they are loaded, and a failed node's trace,
+            go to the terminal too, not only into the log.
+        quiet: Whether nothing is shown before the end.
 
     Returns:
         The summary (`runner/summary.py`), or None where TFX's command only looked at the DAG.
@@ -65,7 +73,8 @@ def run_locally(run: LocalRun, verbose: bool = False) -> dict[str, Any] | None:
     """
     try:
         with open_place(run.home) as place:
-            with captured(place, verbose) as terminal:
+            with captured(place, verbose, quiet) as terminal:
+                sys.stderr.write(run.said)
                 session = RunSession(place, terminal, run.facts, run.failure_page)
                 session.started(run.rows, run.classes, run.notes)
                 summary = _run_session(run, place, session)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from darkroom.records import progress
 from darkroom.records.run import FailedRun, NodeResult
 from darkroom.runner.failure import FailurePage, read_tail
 from darkroom.runner.interruption import uninterrupted
@@ -26,6 +27,8 @@ from darkroom.storage.whole_files import replace_text
 
 LOG_FILE = "run.log"
 LOCK_FILE = ".lock"
+LOADING = "loading TensorFlow and TFX"
+"""What there is to be said of the seconds before the first node."""
 _EXIT_CODES = {"pushed": 0, "unchanged": 0, "failed": 1, "not_blessed": 3, "withdrawn": 4}
 
 
@@ -155,17 +158,20 @@ class RunSession:
 
     def started(self, rows: int, classes: int, notes: Sequence[str] = ()) -> None:
         """Says what is about to run; the first node needs TensorFlow, which takes a while."""
-        self._terminal.say(f"run {self._place.run_id}: {rows} rows, {classes} classes")
+        self._terminal.say(f"run {self._place.run_id}: {rows} rows, {classes} classes; {LOADING}")
         for note in notes:
             self._terminal.say(f"note: {note}")
-        self._terminal.working("loading TensorFlow and TFX")
+        self._terminal.working(LOADING)
 
     def expect(self, nodes: Sequence[str]) -> None:
-        """Names the nodes of the DAG."""
+        """Names the nodes of the DAG; all is loaded, and what that said may be asked for."""
         self._expected = list(nodes)
+        if self._terminal.verbose and self._log.exists():
+            self._terminal.say(self._log.read_text(errors="replace").rstrip())
 
     def node_started(self, name: str) -> None:
         """Shows which node runs."""
+        progress.end()
         self._terminal.working(name)
 
     def node_ended(self, result: NodeResult) -> None:
@@ -247,10 +253,13 @@ class RunSession:
 
 
 @contextlib.contextmanager
-def captured(place: RunPlace, verbose: bool) -> Iterator[Terminal]:
+def captured(place: RunPlace, verbose: bool, quiet: bool = False) -> Iterator[Terminal]:
     """Sends the libraries' output into the run's log; yields what still reaches the user."""
     log = place.folder / LOG_FILE
     with logged_to(log) as stream:
-        terminal = Terminal(stream, verbose)
+        terminal = Terminal(stream, verbose, quiet)
         with progress_to(ProgressHandler(terminal)):
-            yield terminal
+            try:
+                yield terminal
+            finally:
+                terminal.idle()

@@ -1,7 +1,8 @@
 """What a run shows on the terminal."""
 
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from darkroom.records.evaluation import EXAMPLE_COUNT
 from darkroom.records.run import NodeResult, NodeState
+from darkroom.runner.progress_line import CountColumn, repeated
 
 _VERDICTS = {
     "pushed": "[green]pushed[/]: version {pushed_version} is in {pushed_path}",
@@ -31,42 +33,58 @@ _NAME_WIDTH = 18
 class Terminal:
     """Prints progress line by line; where the stream is no terminal, without colours.
 
-    On a terminal the last line says what is being done, and for how long already.
+    On a terminal the last line says what is being done, for how long already, and how far it is.
 
     Args:
         verbose: Whether a failed node's trace is printed too.
+        quiet: Whether nothing is printed before the end.
     """
 
-    def __init__(self, stream: TextIO, verbose: bool = False):
-        self._verbose = verbose
-        self._console = Console(file=stream, highlight=False, soft_wrap=True)
-        self._running: Progress | None = None
+    def __init__(self, stream: TextIO, verbose: bool = False, quiet: bool = False):
+        self.verbose = verbose
+        self._console = Console(file=stream, highlight=False, soft_wrap=True, quiet=quiet)
+        self._running = contextlib.ExitStack()
 
     def say(self, line: str) -> None:
         """Prints one line as it is."""
         self._console.print(escape(line))
 
+    @contextlib.contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Shows what is being done in a block."""
+        self.working(what)
+        try:
+            yield
+        finally:
+            self.idle()
+
     def working(self, what: str) -> None:
-        """Shows what is being done until `idle`; nothing where the stream is no terminal."""
+        """Shows what is being done until `idle`; where the stream is no terminal, if it is long."""
         self.idle()
-        if self._console.is_terminal:
-            columns = TextColumn(f"{escape(what):<{_NAME_WIDTH}}"), TimeElapsedColumn()
-            self._running = Progress(
-                *columns, SpinnerColumn(), console=self._console, transient=True
-            )
-            self._running.add_task(what)
-            self._running.start()
+        if not self._console.is_terminal:
+            self._running.enter_context(repeated(lambda far: self.say(f"  {what}: {far}")))
+            return
+        words = TextColumn(f"{escape(what):<{_NAME_WIDTH}}")
+        columns = words, TimeElapsedColumn(), SpinnerColumn(), CountColumn()
+        # Else rich shows what is written to standard output and error, which are the log's.
+        shown = Progress(
+            *columns,
+            console=self._console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        shown.add_task(what)
+        self._running.enter_context(shown)
 
     def idle(self) -> None:
         """Takes that line away."""
-        if self._running:
-            self._running.stop()
-            self._running = None
+        self._running.close()
 
     def node_ended(self, result: NodeResult) -> None:
         """Prints a node's name, seconds and whether it came from the cache."""
         self.node(result.name, result.seconds, result.state)
-        if result.trace and self._verbose:
+        if result.trace and self.verbose:
             self.say(result.trace.rstrip())
 
     def node(self, name: str, seconds: float, state: NodeState) -> None:
@@ -77,6 +95,7 @@ class Terminal:
     def summary(self, summary: Mapping[str, Any], places: Mapping[str, str]) -> None:
         """Prints the end: examples, metrics against baseline, notes, verdict, places."""
         self.idle()
+        self._console.quiet = False
         examples = summary["examples"]
         if examples["train"] is not None:
             test = f"{examples['test']} test, " if examples.get("test") else ""

@@ -17,7 +17,9 @@ from darkroom.components.evaluator.eval_config import build_eval_config
 from darkroom.components.evaluator.results import describe_failures, read_results
 from darkroom.components.example_images import iterate_images, judged_split
 from darkroom.components.model_artifact import serving_model
+from darkroom.records import progress
 from darkroom.records.blessing import Blessing
+from darkroom.records.counts import ExampleCounts
 from darkroom.records.evaluation import EXAMPLE_COUNT, Evaluation
 from darkroom.storage.fingerprint import model_digest
 from darkroom.transform import features
@@ -53,13 +55,17 @@ class Executor(tfx_evaluator.Executor):
         if state == "compared":
             inputs["baseline_model"] = input_dict["baseline_model"]
         eval_config = build_eval_config(config, len(classes))
+        progress.begin("images")
+        split = judged_split(input_dict["examples"])
+        progress.expect(getattr(ExampleCounts.read(input_dict["examples"]), split) or 0)
         try:
             super().Do(
                 inputs,
                 {"evaluation": [evaluation], "blessing": [blessing]},
                 {
                     "eval_config": proto_utils.proto_to_json(eval_config),
-                    "example_splits": json.dumps([judged_split(input_dict["examples"])]),
+                    "example_splits": json.dumps([split]),
+                    "custom_extractors": "darkroom.components.evaluator.counting.custom_extractors",
                 },
             )
         except Exception:

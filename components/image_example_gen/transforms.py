@@ -29,6 +29,7 @@ from darkroom.components.image_example_gen.quarantine import (
 from darkroom.components.image_example_gen.shards import ShardPlan, ShardWriter, hash_row
 from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.components.image_example_gen.split import SplitPlan
+from darkroom.records import progress
 from darkroom.transform.rejection import RejectedError
 
 _REJECTED: Final = "rejected"
@@ -66,6 +67,7 @@ class WriteShards(beam.DoFn):
         ordered = sorted(wanted, key=lambda row: (hash_row(row), row.number))
         with ShardWriter(self._shards, number) as writer:
             for row, loaded in self._load(ordered):
+                progress.advance()
                 if isinstance(loaded, RejectedError):
                     yield from _reject(row, loaded)
                     continue
@@ -93,7 +95,10 @@ def _reject(row: Row, rejection: RejectedError) -> Iterator[beam.pvalue.TaggedOu
 
 
 def _list_rows(config_json: str) -> Iterator[Row]:
-    return open_data(DataConfig.model_validate_json(config_json)).list_rows()
+    progress.begin("images")
+    for row in open_data(DataConfig.model_validate_json(config_json)).list_rows():
+        progress.expect(int(not row.skipped))
+        yield row
 
 
 def _count_repeats(item: tuple[bytes, Iterable[str]]) -> Iterator[tuple[tuple[str, str], int]]:

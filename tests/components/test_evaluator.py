@@ -7,6 +7,7 @@ from tfx.types import standard_artifacts
 from darkroom.components.evaluator.config import EvaluationConfig
 from darkroom.components.evaluator.executor import EvaluationError, Executor, baseline_state
 from darkroom.components.evaluator.metrics import METRICS
+from darkroom.records import progress
 from darkroom.records.evaluation import EXAMPLE_COUNT, METRICS_FILE
 from darkroom.tests import brightness
 from darkroom.tests.artifacts import make_artifact, make_examples
@@ -85,6 +86,7 @@ def test_without_a_baseline_only_absolute_bounds_count(evaluate):
     by_class = dict(zip(matrix["classes"], matrix["counts"], strict=True))
     assert sorted(by_class["dark"]) == [0, 4]
     assert sum(map(sum, matrix["counts"])) == 6
+    assert progress.look().done == 6
 
 
 def test_a_worse_candidate_is_not_blessed(evaluate):

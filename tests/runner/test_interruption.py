@@ -17,6 +17,7 @@ from tfx.types.channel import Channel
 from tfx.types.component_spec import ChannelParameter, ComponentSpec, ExecutionParameter
 
 from darkroom import pipeline
+from darkroom.commands.main import main
 from darkroom.runner.interruption import interruptible, is_interrupted, uninterrupted
 from darkroom.tests.workspace import Workspace
 
@@ -139,9 +140,11 @@ def test_before_the_run_it_is_one_line_and_nothing_is_written(workspace, capsys,
     monkeypatch.setattr(pipeline, "check", lambda data: stop())
     recipe = workspace.write_recipe()
     before = sorted(workspace.folder.rglob("*"))
-    assert pipeline.main(["--config", str(recipe)]) == 1
-    said = capsys.readouterr().err
-    assert said == "error: interrupted before the run began; nothing was written\n"
+    for command, code in ((pipeline.main, 1), (main, 130)):
+        arguments = ["--config", str(recipe)] if code == 1 else ["run", str(recipe)]
+        assert command(arguments) == code
+        said = capsys.readouterr().err
+        assert said == "error: interrupted before the run began; nothing was written\n"
     assert sorted(workspace.folder.rglob("*")) == before
 
 
@@ -152,6 +155,8 @@ def test_while_the_run_starts_it_leaves_a_summary(workspace, monkeypatch):
     assert summary["error"].startswith("interrupted")
     assert summary["components"] == []
     assert not is_interrupted(), "the next run of this process"
+    assert main(["run", str(workspace.write_recipe())]) == 130
+    assert len(list((workspace.runs / "small").glob("*/summary.json"))) == 3, "two, and latest"
 
 
 def test_told_again_at_once_is_told_once_and_later_is_another_time(monkeypatch):

@@ -1,6 +1,7 @@
 import fcntl
 import io
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,14 @@ from darkroom.records.page import write_page
 from darkroom.records.push import PushOutcome
 from darkroom.records.run import NodeResult
 from darkroom.records.training import EpochRecord, TrainingRecord
-from darkroom.runner.session import RunBusyError, RunError, RunSession, exit_code, open_place
+from darkroom.runner.session import (
+    RunBusyError,
+    RunError,
+    RunSession,
+    captured,
+    exit_code,
+    open_place,
+)
 from darkroom.runner.summary import summarize
 from darkroom.runner.terminal import Terminal
 from darkroom.tests.artifacts import make_artifact
@@ -119,7 +127,8 @@ def test_a_session_writes_shows_and_points_to_the_latest(tmp_path):
     assert (latest / "report.html").read_text() == "<p>a page"
     assert summary["error"] == "poor [bold]"
     lines = stream.getvalue().splitlines()
-    assert lines[0] == f"run {place.run_id}: 103 rows, 10 classes"
+    begun = f"run {place.run_id}: 103 rows, 10 classes; loading TensorFlow and TFX"
+    assert lines[0] == begun
     assert lines[1] == "ImageExampleGen       1.2 s  cached"
     assert "examples  80 train, 20 eval, 3 quarantined" in lines
     assert "accuracy     0.9000    0.8000  +0.1000" in lines
@@ -177,3 +186,16 @@ def test_a_trace_is_shown_to_those_who_ask(verbose):
     Terminal(stream, verbose).node_ended(failed)
     assert stream.getvalue().startswith("Trainer               1.0 s  failed\n")
     assert ("Traceback [line 1]" in stream.getvalue()) == verbose
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_what_is_said_while_loading_is_in_the_log_and_shown_to_those_who_ask(
+    tmp_path, capfd, verbose
+):
+    with open_place(tmp_path) as place:
+        with captured(place, verbose) as terminal:
+            session = RunSession(place, terminal, {})
+            os.write(2, b"there is no CUDA\n")
+            session.expect(NODES)
+        assert "there is no CUDA" in (place.folder / "run.log").read_text()
+    assert ("there is no CUDA" in capfd.readouterr().out) == verbose

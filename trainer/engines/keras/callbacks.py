@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
+from darkroom.records import progress
 from darkroom.records.training import EpochRecord, Phase
 from darkroom.trainer.history import EarlyStop, History
 
@@ -56,6 +57,7 @@ class EpochLog(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         """Notes the time."""
+        progress.enter(f"epoch {len(self._history.epochs) + 1}/{self._total_epochs}")
         self._started = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import keras
 import tensorflow as tf
 
+from darkroom.records import progress
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.engines.keras.replicas import Replicas, first_line
 from darkroom.trainer.errors import DistributionError
@@ -101,6 +102,7 @@ class Loop:
         listeners = keras.callbacks.CallbackList(callbacks, model=self._model, epochs=epochs)
         train_data, eval_data = self._distribute(train_batches), self._distribute(eval_batches)
         self._model.stop_training = False
+        progress.begin("steps")
         listeners.on_train_begin()
         for epoch in range(epochs):
             listeners.on_epoch_begin(epoch)
@@ -108,12 +110,16 @@ class Loop:
             listeners.on_test_begin()
             val_loss, val_accuracy = self._pass(eval_data, self._eval_step)
             listeners.on_test_end()
+            if epoch == 0 and (counted := progress.look()):
+                # Nobody knows how many there are before they have been gone through once.
+                progress.expect(counted.done * epochs)
             logs = {"loss": loss, "accuracy": accuracy}
             listeners.on_epoch_end(
                 epoch, {**logs, "val_loss": val_loss, "val_accuracy": val_accuracy}
             )
             if self._model.stop_training:
                 break
+        progress.end()
         listeners.on_train_end()
 
     def _distribute(self, batches: tf.data.Dataset) -> tf.distribute.DistributedDataset:
@@ -134,6 +140,7 @@ class Loop:
         try:
             while True:
                 step(iterator)
+                progress.advance()
                 self._watchdog.progressed()
         except tf.errors.OutOfRangeError:
             pass

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from darkroom.records import progress
 from darkroom.trainer.config import TrainerConfig
 from darkroom.trainer.engines.keras.loop import Loop
 from darkroom.trainer.engines.keras.replicas import Replicas
@@ -36,8 +37,13 @@ def test_it_trains_and_measures_what_fit_does(head):
         kind = "Categorical" if head == "softmax" else "Binary"
         loss = getattr(keras.losses, f"{kind}Crossentropy")(label_smoothing=0.1)
         model.compile(keras.optimizers.Adam(0.01), loss=loss, metrics=["accuracy"])
-    logs = []
-    keep = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, log: logs.append(log))
+    logs, counted = [], []
+
+    def note(epoch: int, log: dict[str, float]) -> None:
+        logs.append(log)
+        counted.append(progress.look())
+
+    keep = keras.callbacks.LambdaCallback(on_epoch_end=note)
 
     def batches(labels: np.ndarray) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensor_slices((images, labels)).batch(3)
@@ -51,3 +57,6 @@ def test_it_trains_and_measures_what_fit_does(head):
         np.testing.assert_allclose([log[name] for log in logs], history[name], rtol=1e-5)
     for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    # Of each epoch, three steps of training and three of measuring.
+    assert [(each.done, each.total) for each in counted] == [(6, 18), (12, 18), (18, 18)]
+    assert progress.look() is None
