@@ -197,7 +197,9 @@ def _judge_and_push(
         data.examples,
         evaluator.outputs["blessing"],
         serving_check.outputs["blessing"],
+        evaluator.outputs["evaluation_result"],
         recipe.push,
+        recipe.name,
     )
     report = RunReport(
         examples=data.examples,

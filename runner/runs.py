@@ -72,7 +72,11 @@ def find_pipeline(folder: Path, name: str) -> Path:
 
 
 def find_run(folder: Path, name: str) -> Run:
-    """Returns a run by its id, by `<pipeline>/<run id>`, or a pipeline's newest by its name.
+    """Returns a run by its id or the version that it pushed, or a pipeline's newest by its name.
+
+    Args:
+        folder: The runs folder.
+        name: Of these; the first two may stand behind `<pipeline>/`.
 
     Raises:
         RunError: There is none of that name, or several.
@@ -82,7 +86,7 @@ def find_run(folder: Path, name: str) -> Run:
     if not pipeline and name in known:
         return _newest(folder / name)
     homes = [find_pipeline(folder, pipeline)] if pipeline else [folder / each for each in known]
-    found = [run for home in homes for run in list_runs(home) if run.place.run_id == run_id]
+    found = [run for home in homes for run in list_runs(home) if _is_named(run, run_id)]
     if not found:
         raise RunError(
             f"there is no run {name!r} in {str(folder)!r}; give one that `darkroom runs` lists, "
@@ -97,6 +101,11 @@ def find_pushing_run(runs: Iterable[Run], version: int) -> Run | None:
     """Returns the run that pushed a version, if it is there still."""
     pushed = (run for run in runs if run.status == "pushed" and run.version == version)
     return next(pushed, None)
+
+
+def _is_named(run: Run, name: str) -> bool:
+    pushed = run.version if run.status == "pushed" else None
+    return name in (run.place.run_id, str(pushed))
 
 
 def _newest(home: Path) -> Run:

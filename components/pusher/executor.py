@@ -12,6 +12,8 @@ from darkroom.components.model_artifact import serving_model
 from darkroom.components.pusher.config import PushConfig
 from darkroom.records.artifacts import read_properties
 from darkroom.records.blessing import Blessing
+from darkroom.records.evaluation import Evaluation
+from darkroom.records.origin import Origin
 from darkroom.records.push import PushOutcome, PushState
 from darkroom.serving.warmup import write_warmup_requests
 from darkroom.storage.fingerprint import model_digest
@@ -50,13 +52,21 @@ class Executor(base_executor.BaseExecutor):
         images = read_images(
             input_dict["examples"], "eval", max(push.warmup_batch_sizes, default=0)
         )
-        added = place.add(
-            model,
-            lambda copy: write_warmup_requests(
-                copy, push.model_name, [image.encoded for image in images], push.warmup_batch_sizes
-            ),
-        )
-        _mark(pushed, "pushed", added, "")
+        origin = self._find_origin(input_dict, exec_properties["pipeline"], digest)
+
+        def complete(copy: Path) -> None:
+            encoded = [image.encoded for image in images]
+            write_warmup_requests(copy, push.model_name, encoded, push.warmup_batch_sizes)
+            origin.write(copy)
+
+        _mark(pushed, "pushed", place.add(model, complete), "")
+
+    def _find_origin(
+        self, input_dict: dict[str, list[Artifact]], pipeline: str, digest: str
+    ) -> Origin:
+        run = getattr(self._context, "pipeline_run_id", None)
+        evaluation = Evaluation.read(Path(artifact_utils.get_single_uri(input_dict["evaluation"])))
+        return Origin(pipeline, run, evaluation.overall.candidate, digest)
 
 
 def _refusal(input_dict: dict[str, list[Artifact]]) -> str:

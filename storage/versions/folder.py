@@ -38,6 +38,11 @@ class ServingFolder:
         models = (child.name for child in self._children() if _holds_model(child))
         return tell_states(self._folder.joinpath, models)
 
+    def read(self, version: Version, name: str) -> bytes | None:
+        """See `ServingPlace`."""
+        path = Path(version.path) / name
+        return path.read_bytes() if path.is_file() else None
+
     def withdraw(self, number: int) -> None:
         """See `ServingPlace`."""
         self._rename(str(number), withdrawn_name(number))

@@ -56,6 +56,9 @@ class ServingPlace(Protocol):
     def versions(self) -> list[Version]:
         """All that hold a SavedModel, in place or withdrawn, in no order."""
 
+    def read(self, version: Version, name: str) -> bytes | None:
+        """Content of a small file of a version, or None."""
+
     def withdraw(self, number: int) -> None:
         """Takes a version out of service; does nothing where it is not in place."""
 

@@ -72,6 +72,13 @@ class ServingStore:
             (name for name in models if "/" not in name),
         )
 
+    def read(self, version: Version, name: str) -> bytes | None:
+        """See `ServingPlace`."""
+        wanted = f"{_folder_name(version)}/{name}"
+        with _named():
+            there = wanted in self._store.list_objects(_folder_name(version))
+            return self._store.read(wanted) if there else None
+
     def withdraw(self, number: int) -> None:
         """See `ServingPlace`; nobody takes what is left of it, without its model, for a version."""
         self._move(str(number), withdrawn_name(number), first=MODEL_FILE)
@@ -84,7 +91,7 @@ class ServingStore:
 
     def remove(self, version: Version) -> None:
         """See `ServingPlace`; the model goes first."""
-        folder = str(version.path).rpartition("/")[2]
+        folder = _folder_name(version)
         with _named():
             self._store.remove(f"{folder}/{MODEL_FILE}")
             for name in self._store.list_objects(folder):
@@ -196,6 +203,10 @@ class ServingStore:
         except ObjectStoreError:
             self._store.remove(name)
             raise
+
+
+def _folder_name(version: Version) -> str:
+    return str(version.path).rpartition("/")[2]
 
 
 def _withdrawn_numbers(names: Iterable[str]) -> list[int]:

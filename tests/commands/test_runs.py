@@ -70,6 +70,7 @@ def test_a_run_that_goes_on_is_no_killed_one(folder):
         ("other", "other/20260101-120000"),
         ("20260102-120000", "mine/20260102-120000"),
         ("other/20260101-120000", "other/20260101-120000"),
+        ("mine/1700000000", "mine/20260101-120000"),
     ],
 )
 def test_a_run_is_found_by_any_of_its_names(folder, name, found):

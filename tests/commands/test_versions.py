@@ -6,6 +6,7 @@ import pytest
 
 from darkroom.commands.main import main
 from darkroom.commands.served_model import serve_model
+from darkroom.records.origin import Origin
 from darkroom.runner.session import RunError
 from darkroom.storage.versions.lifecycle import find_served, list_versions
 from darkroom.storage.versions.place import open_place
@@ -38,6 +39,35 @@ def test_versions_are_listed_with_the_run_they_came_from(models, capsys):
     assert [each["run"] for each in shown] == [None, "20260101-120000", None]
     assert main(["versions", "mine"]) == 0
     assert capsys.readouterr().out.splitlines()[2].split()[4] == "20260101-120000"
+
+
+def test_a_version_says_itself_where_it_comes_from(models, capsys):
+    Origin("mine", "20251231-235959", {"accuracy": 0.75}, "d" * 64).write(models / str(NUMBERS[2]))
+    assert main(["versions", "mine", "--json"]) == 0
+    newest, pushed_by_a_run, _ = json.loads(capsys.readouterr().out)
+    assert (newest["recipe"], newest["run"], newest["digest"]) == (
+        "mine",
+        "20251231-235959",
+        "d" * 64,
+    )
+    assert newest["accuracy"] == 0.75
+    assert (pushed_by_a_run["accuracy"], pushed_by_a_run["digest"]) == (0.9, None)
+
+
+def test_a_run_says_what_has_become_of_its_version(models, capsys):
+    last, middle, first = str(NUMBERS[2]), str(NUMBERS[1]), str(NUMBERS[0])
+    acts = (
+        (None, "older"),
+        (["rollback", "mine", middle], "served"),
+        (["promote", "mine", first], "withdrawn"),
+        (["promote", "mine", last], "withdrawn"),
+    )
+    for act, state in acts:
+        assert act is None or main(act) == 0
+        capsys.readouterr()
+        # By the version, as `versions` lists it.
+        assert main(["show", middle]) == 0
+        assert capsys.readouterr().out.endswith(f"version   {middle}: {state}\n")
 
 
 def test_a_rollback_serves_the_version_before_and_holds(models, capsys):

@@ -12,6 +12,7 @@ from darkroom.components.baseline_model import executor as baseline_model
 from darkroom.components.pusher import executor as pusher
 from darkroom.components.pusher.config import PushConfig
 from darkroom.components.serving_check import executor as serving_check
+from darkroom.records.evaluation import Evaluation, Slice
 from darkroom.serving.client import Prediction
 from darkroom.storage.fingerprint import model_digest
 from darkroom.storage.versions.place import served_version
@@ -56,9 +57,18 @@ def push(tmp_path, model, examples):
                 blessing(standard_artifacts.InfraBlessing, tmp_path / "i", infra_blessed, "deaf")
             ],
         }
+        evaluation = make_artifact(standard_artifacts.ModelEvaluation, tmp_path / "evaluation")
+        (tmp_path / "evaluation").mkdir(exist_ok=True)
+        Evaluation(Slice("overall", {"accuracy": 0.9})).write(tmp_path / "evaluation")
+        inputs["evaluation"] = [evaluation]
         pushed = make_artifact(standard_artifacts.PushedModel, tmp_path / "pushed")
         config = PushConfig(destination=str(destination), model_name="brightness")
-        pusher.Executor().Do(inputs, {"pushed_model": [pushed]}, {"push": config.model_dump_json()})
+        context = pusher.Executor.Context(pipeline_run_id="20260101-120000")
+        pusher.Executor(context).Do(
+            inputs,
+            {"pushed_model": [pushed]},
+            {"push": config.model_dump_json(), "pipeline": "mine"},
+        )
         return pushed
 
     return run
@@ -79,6 +89,12 @@ def test_a_blessed_model_is_pushed_with_warm_up_requests_then_unchanged(push, tm
         assert request.model_spec.name == "brightness"
         sizes.append(len(tf.make_ndarray(request.inputs["image_bytes"])))
     assert sizes == [1, 8]
+    assert json.loads((path / "assets.extra" / "darkroom.json").read_text()) == {
+        "recipe": "mine",
+        "run": "20260101-120000",
+        "metrics": {"accuracy": 0.9},
+        "digest": model_digest(path),
+    }
     second = push()
     assert second.get_string_custom_property("push_state") == "unchanged"
     assert second.get_int_custom_property("pushed_version") == version

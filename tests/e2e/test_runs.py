@@ -1,6 +1,8 @@
 """One pipeline, run again and again as its world changes; each test goes on from the last."""
 
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
@@ -44,6 +46,10 @@ def test_a_first_run_pushes_a_model_that_answers(workspace, first):
     assert len(set(answer["label"].numpy())) > 5
     warm_up = workspace.serving / str(first["pushed_version"]) / "assets.extra"
     assert (warm_up / "tf_serving_warmup_requests").stat().st_size > 100
+    origin = json.loads((warm_up / "darkroom.json").read_text())
+    assert (origin["recipe"], origin["run"]) == ("small", first["run_id"])
+    assert origin["metrics"] == first["metrics"]
+    assert origin["digest"] == model_digest(Path(first["pushed_path"]))
 
 
 def test_the_report_stands_on_its_own(workspace, first):

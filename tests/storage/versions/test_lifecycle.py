@@ -30,6 +30,15 @@ def states(serving):
     return {each.number: each.state for each in list_versions(serving.uri)}
 
 
+def test_a_file_of_a_version_is_read_withdrawn_or_not(serving, numbers):
+    place = open_place(serving.uri)
+    roll_back(serving.uri)
+    content = {each.number: place.read(each, "variables/part-0") for each in place.versions()}
+    assert content == dict(zip(numbers, (b"first", b"second", b"third"), strict=True))
+    assert [place.read(each, "variables") for each in place.versions()] == [None] * 3
+    assert [place.read(each, "assets.extra/nothing") for each in place.versions()] == [None] * 3
+
+
 def test_the_newest_in_place_is_served(serving, numbers):
     assert [each.number for each in list_versions(serving.uri)] == numbers[::-1]
     assert states(serving) == dict(zip(numbers, ("older", "older", "served"), strict=True))
