@@ -1,7 +1,7 @@
 """The DAG, one for both runtimes, and running it on this machine.
 
 Usage:
-    python pipeline.py --config configs/digits.yaml
+    .venv/bin/python pipeline.py --config configs/digits.yaml
 
 Exit codes: 0 pushed or unchanged, 1 failed, 2 bad configuration or data location, 3 not blessed,
 4 withdrawn.

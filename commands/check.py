@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from darkroom.commands.options import add_json, add_recipe
+from darkroom.commands.options import add_json, add_recipe, find_recipe
 from darkroom.commands.tables import print_table
 
 HELP = "look at every image as a run would: classes, splits, what is rejected, what is odd"
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prints what was found; exit code 2 where a run would be refused, and why."""
-    found = _look(Path(options.config), quiet=options.json or not sys.stderr.isatty())
+    found = _look(options.config, quiet=options.json or not sys.stderr.isatty())
     if options.json:
         print(json.dumps(found, indent=2))
     else:
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     return 2 if found["error"] else 0
 
 
-def _look(path: Path, quiet: bool) -> dict[str, Any]:
+def _look(recipe: str, quiet: bool) -> dict[str, Any]:
     """`rows`, `notes`, `classes`, `rejected`, `warnings` and `error` of a recipe's data."""
     from darkroom.components.data_gate.gate import check_classes, check_quarantine, check_splits
     from darkroom.components.errors import ComponentError
@@ -44,7 +44,7 @@ def _look(path: Path, quiet: bool) -> dict[str, Any]:
         "rows": 0, "notes": (), "classes": {}, "rejected": [], "warnings": [], "error": None,
     }  # fmt: skip
     try:
-        data = load_recipe(path).data
+        data = load_recipe(Path(find_recipe(recipe))).data
         with keep_open(data):
             overview = check(data)
             content["rows"], content["notes"] = overview.rows, overview.notes

@@ -8,7 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from darkroom.commands import (
     check,
@@ -25,7 +25,7 @@ from darkroom.commands import (
     show,
     versions,
 )
-from darkroom.recipe.suggestion import did_you_mean
+from darkroom.records.suggestion import did_you_mean
 
 EXIT_FAILED: Final = 1
 EXIT_REFUSED: Final = 2
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def create_parser() -> argparse.ArgumentParser:
     """Returns the parser; its result has the command's name as `command`."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="darkroom",
         description="From a table of images to a served model.",
         epilog="Exit codes: 0 done, 1 failed, 2 refused, 3 not blessed, 4 withdrawn, "
@@ -102,6 +102,21 @@ def create_parser() -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=command.HELP, description=f"{command.HELP}.")
         command.add_arguments(added)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Refuses in one line, with the option that may be meant."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = super().parse_known_args(args, namespace)
+        wrong = next((word for word in unknown if word.startswith("--")), "")
+        if wrong:
+            known = [word for word in self._option_string_actions if word.startswith("--")]
+            self.error(f"{wrong!r} is no option; {did_you_mean(wrong, known)}")
+        return found, unknown
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_refuse(f"{message} (see {self.prog} --help)"))
 
 
 class _Version(argparse.Action):

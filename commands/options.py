@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from darkroom.records.suggestion import did_you_mean
+
 _SHIPPED: Final = Path(__file__).resolve().parent.parent / "configs"
 
 
@@ -19,15 +21,28 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     """Adds the recipe, as `config`."""
     shipped = sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
     parser.add_argument(
-        "config", metavar="RECIPE", type=_find_recipe,
+        "config", metavar="RECIPE",
         help=f"a YAML file, or a name of one that is shipped: {', '.join(shipped)}",
     )  # fmt: skip
 
 
-def _find_recipe(text: str) -> str:
-    """The file, else the shipped recipe of that name."""
-    shipped = _SHIPPED / f"{text}.yaml"
-    return str(shipped) if not Path(text).is_file() and shipped.is_file() else text
+def find_recipe(text: str) -> str:
+    """Returns the file, else the shipped recipe of that name.
+
+    Raises:
+        ConfigError: There is neither.
+    """
+    if Path(text).exists():
+        return text
+    shipped = {path.stem: str(path) for path in _SHIPPED.glob("*.yaml")}
+    if text not in shipped:
+        from darkroom.recipe import ConfigError
+
+        known = [*map(str, Path(text).parent.glob("*.yaml")), *shipped]
+        raise ConfigError(
+            f"cannot read {text!r} (No such file or directory); {did_you_mean(text, sorted(known))}"
+        )
+    return shipped[text]
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

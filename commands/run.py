@@ -2,7 +2,7 @@
 
 import argparse
 
-from darkroom.commands.options import add_recipe
+from darkroom.commands.options import add_recipe, find_recipe
 from darkroom.runner.options import add_run_arguments
 
 HELP = "run a recipe: ingest, check, train, evaluate, push"
@@ -18,4 +18,5 @@ def run(options: argparse.Namespace) -> int:
     """Runs it; returns the exit code of the verdict."""
     from darkroom.pipeline import run_command
 
+    options.config = find_recipe(options.config)
     return run_command(options)

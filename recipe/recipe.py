@@ -19,8 +19,8 @@ from darkroom.components.validation import ValidationConfig
 from darkroom.recipe.errors import ConfigError
 from darkroom.recipe.kubeflow import KubeflowConfig
 from darkroom.recipe.overrides import override, read_assignments
-from darkroom.recipe.suggestion import did_you_mean
 from darkroom.recipe.yaml_file import find_lines, read_yaml
+from darkroom.records.suggestion import did_you_mean
 from darkroom.trainer.config import TrainerConfig
 from darkroom.transform import features
 from darkroom.transform.config import TransformConfig

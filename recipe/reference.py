@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from darkroom.recipe.errors import ConfigError
 from darkroom.recipe.recipe import Recipe
-from darkroom.recipe.suggestion import did_you_mean
+from darkroom.records.suggestion import did_you_mean
 
 _TYPES = {
     "array": "list",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from darkroom.records.suggestion import did_you_mean, find_nearest
 from darkroom.runner.session import LOCK_FILE, RunError, RunPlace
 from darkroom.runner.summary import SUMMARY_FILE
 from darkroom.storage.locks import is_locked
@@ -66,8 +67,8 @@ def find_pipeline(folder: Path, name: str) -> Path:
     """Returns `<runs folder>/<pipeline>`; RunError where none of that name has run."""
     known = list_pipelines(folder)
     if name not in known:
-        ran = f"those that have are {', '.join(known)}" if known else "none has"
-        raise RunError(f"no pipeline {name!r} has run in {str(folder)!r}; {ran}")
+        meant = did_you_mean(name, known) if known else "none has"
+        raise RunError(f"no pipeline {name!r} has run in {str(folder)!r}; {meant}")
     return folder / name
 
 
@@ -88,10 +89,12 @@ def find_run(folder: Path, name: str) -> Run:
     homes = [find_pipeline(folder, pipeline)] if pipeline else [folder / each for each in known]
     found = [run for home in homes for run in list_runs(home) if _is_named(run, run_id)]
     if not found:
-        raise RunError(
-            f"there is no run {name!r} in {str(folder)!r}; give one that `darkroom runs` lists, "
-            "or a pipeline's name for its newest"
+        near = find_nearest(
+            name, [*known, *(run.name for home in homes for run in list_runs(home))]
         )
+        listed = "give one that `darkroom runs` lists, or a pipeline's name for its newest"
+        meant = f"did you mean {near!r}?" if near else listed
+        raise RunError(f"there is no run {name!r} in {str(folder)!r}; {meant}")
     if len(found) > 1:
         raise RunError(f"{name!r} is the name of several: {', '.join(run.name for run in found)}")
     return found[0]

@@ -82,6 +82,21 @@ def test_a_name_of_two_runs_is_refused_with_both(folder):
         find_run(folder, "20260101-120000")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["show", "mone"], "there is no run 'mone' in {}; did you mean 'mine'?"),
+        (["show", "mine/20260101-12"], "did you mean 'mine/20260101-120000'?"),
+        (["show", "17"], "give one that `darkroom runs` lists"),
+        (["runs", "mone"], "no pipeline 'mone' has run in {}; did you mean 'mine'?"),
+        (["versions", "x"], "no pipeline 'x' has run in {}; use one of mine, other"),
+    ],
+)
+def test_what_may_be_meant_is_said(folder, capsys, arguments, said):
+    assert main([*arguments, "--runs", str(folder)]) == 1
+    assert said.format(repr(str(folder))) in capsys.readouterr().err
+
+
 def test_a_summary_that_is_none_is_named(folder):
     (folder / "other/20260101-120000/summary.json").write_text("{")
     with pytest.raises(RunError, match=r"other/20260101-120000/summary\.json' is no summary"):

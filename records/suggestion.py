@@ -4,6 +4,11 @@ import difflib
 from collections.abc import Iterable
 
 
+def find_nearest(name: str, known: Iterable[str]) -> str:
+    """Returns the known name that is most like it; empty where none is."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), "")
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Words for the end of a refusal: the nearest names, or all where none is near.
 
@@ -13,5 +18,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     'use one of trainer, data'
     """
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(names)}"
+    near = find_nearest(name, names)
+    return f"did you mean {near!r}?" if near else f"use one of {', '.join(names)}"
