@@ -19,7 +19,7 @@ COVERED := --cov --cov-report=term --cov-report=xml:.coverage/coverage.xml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run serve data test coverage test-fast e2e lint format bench bench-transfer \
-	bench-serving soak manifest-tools image image-gpu image-test \
+	bench-commands bench-serving soak manifest-tools image image-gpu image-test \
 	kubeflow-compile kubeflow-local kubeflow-test lock clean
 
 help: ## Show this list
@@ -72,7 +72,10 @@ format: setup ## Write the style that lint asks for
 soak: setup ## Ten minutes of mixed load while models change
 	DARKROOM_SOAK_SECONDS=600 $(PYTEST) tests/serving/soak -n 0 -o faulthandler_timeout=1800
 
-bench: bench-transfer bench-serving ## Run the benchmarks
+bench: bench-commands bench-transfer bench-serving ## Run the benchmarks
+
+bench-commands: setup ## Time the commands that need no TensorFlow
+	$(BIN)/python -m darkroom.benchmarks.commands
 
 bench-serving: setup ## Compare the model server with the model alone and with Flask on the same SavedModel
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m darkroom.benchmarks.serving

@@ -133,19 +133,28 @@ class _Version(argparse.Action):
 
 
 def _run(options: argparse.Namespace) -> int:
+    try:
+        return COMMANDS[options.command].run(options)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        code = _find_code(error)
+        if code is None:
+            raise
+        return _refuse(str(error), code)
+
+
+def _find_code(error: Exception) -> int | None:
+    """The exit code of a refusal; None for a mistake of ours."""
+    # Half of the time of a command that reads no recipe would go into importing what reads one.
     from darkroom.components.errors import ComponentError
     from darkroom.recipe import ConfigError
     from darkroom.runner.session import RunError
     from darkroom.storage.errors import StorageError
 
-    try:
-        return COMMANDS[options.command].run(options)
-    except BrokenPipeError:
-        raise
-    except (ConfigError, ComponentError, StorageError) as error:
-        return _refuse(str(error))
-    except (RunError, OSError) as error:
-        return _refuse(str(error), EXIT_FAILED)
+    if isinstance(error, ConfigError | ComponentError | StorageError):
+        return EXIT_REFUSED
+    return EXIT_FAILED if isinstance(error, RunError | OSError) else None
 
 
 def _refuse(message: str, code: int = EXIT_REFUSED) -> int:
