@@ -9,7 +9,6 @@ Exit codes: 0 pushed or unchanged, 1 failed, 2 bad configuration or data locatio
 
 import argparse
 import functools
-import json
 import os
 import sys
 import tempfile
@@ -23,9 +22,11 @@ from darkroom.components.errors import ComponentError
 from darkroom.components.image_example_gen.check import DataOverview, check
 from darkroom.components.image_example_gen.data_set import keep_open
 from darkroom.components.nodes import NODES, STATES
-from darkroom.components.run_report.failure import render_failure
+from darkroom.components.run_report.data import Request
+from darkroom.components.run_report.local_run import make_pages
 from darkroom.components.source import SourceTree
 from darkroom.recipe import ConfigError, Recipe, load_recipe
+from darkroom.runner.commit import find_commit
 from darkroom.runner.disk import Disk
 from darkroom.runner.interpreter import importing, leave
 from darkroom.runner.interruption import interruptible, is_interrupted
@@ -66,6 +67,7 @@ class _Data(NamedTuple):
     examples: "BaseChannel"
     schema: "BaseChannel"
     quarantine: "BaseChannel"
+    statistics: "BaseChannel"
     anomalies: "BaseChannel"
     gate: "BaseNode"
     nodes: list["BaseNode"]
@@ -136,7 +138,15 @@ def _validate_data(recipe: Recipe, state: InputState) -> _Data:
         recipe.validation.fatal_features,
     )
     nodes = [ingest, statistics, schema, validator, gate]
-    return _Data(examples, schema.outputs["schema"], quarantine, anomalies, gate, nodes)
+    return _Data(
+        examples,
+        schema.outputs["schema"],
+        quarantine,
+        statistics.outputs["statistics"],
+        anomalies,
+        gate,
+        nodes,
+    )
 
 
 def _train(recipe: Recipe, data: _Data) -> _Trained:
@@ -210,6 +220,7 @@ def _judge_and_push(
         recipe=recipe.model_dump_json(),
         infra_blessing=serving_check.outputs["blessing"],
         quarantine=data.quarantine,
+        statistics=data.statistics,
         anomalies=data.anomalies,
         model_run=trained.model_run,
     )
@@ -217,7 +228,11 @@ def _judge_and_push(
 
 
 def run(
-    recipe: Recipe, config_path: str, verbose: bool = False, quiet: bool = False
+    recipe: Recipe,
+    config_path: str,
+    verbose: bool = False,
+    quiet: bool = False,
+    assignments: Sequence[str] = (),
 ) -> dict[str, Any] | None:
     """Runs the DAG on this machine.
 
@@ -226,6 +241,7 @@ def run(
         verbose: Whether what the libraries say while they are loaded, and a failed node's trace,
             go to the terminal too, not only into the log.
         quiet: Whether nothing is shown before the end.
+        assignments: What stood in the place of the recipe's values, each FIELD=VALUE.
 
     Returns:
         The summary (`runner/summary.py`), or None where TFX's command only looked at the DAG.
@@ -239,7 +255,8 @@ def run(
     """
     with keep_open(recipe.data):
         found = _look(recipe, quiet)
-        return run_locally(_plan(recipe, config_path, found), verbose, quiet)
+        request = _describe_request(recipe, config_path, assignments, found.state)
+        return run_locally(_plan(recipe, request, found), verbose, quiet)
 
 
 class _Found(NamedTuple):
@@ -259,9 +276,14 @@ def _look(recipe: Recipe, quiet: bool) -> _Found:
     return _Found(overview, state, said)
 
 
-def _plan(recipe: Recipe, config_path: str, found: _Found) -> LocalRun:
+def _plan(recipe: Recipe, request: Request, found: _Found) -> LocalRun:
     home = recipe.runs_folder.resolve() / recipe.name
-    facts: dict[str, Any] = {"config": config_path, "recipe": recipe.model_dump(mode="json")}
+    facts: dict[str, Any] = {
+        "config": request.config,
+        "recipe": request.recipe,
+        "commit": request.commit or None,
+        "data_fingerprint": request.data,
+    }
     return LocalRun(
         home=home,
         build=lambda place: create_pipeline(
@@ -270,13 +292,27 @@ def _plan(recipe: Recipe, config_path: str, found: _Found) -> LocalRun:
         uncached=[name for name, node in NODES.items() if not node.is_cached],
         disks=_disks(recipe, home),
         facts=facts,
-        failure_page=functools.partial(
-            render_failure, pipeline=recipe.name, recipe=json.dumps(facts["recipe"])
-        ),
+        pages=functools.partial(make_pages, request=request),
         rows=found.overview.rows,
         classes=len(found.overview.images_by_label),
         notes=found.overview.notes,
         said=found.said,
+    )
+
+
+def _describe_request(
+    recipe: Recipe, config_path: str, assignments: Sequence[str], state: InputState
+) -> Request:
+    path = Path(config_path)
+    return Request(
+        pipeline=recipe.name,
+        recipe=recipe.model_dump(mode="json"),
+        config=config_path,
+        folder=str(Path.cwd()),
+        text=path.read_text(encoding="utf-8") if path.is_file() else "",
+        assignments=tuple(assignments),
+        commit=find_commit(path.resolve().parent),
+        data=state.data_fingerprint,
     )
 
 
@@ -342,7 +378,7 @@ def run_command(options: argparse.Namespace) -> int:
             recipe = load_recipe(Path(config_path), options.set)
             if options.dry_run:
                 return show_plan(recipe)
-            summary = run(recipe, config_path, options.verbose, options.quiet)
+            summary = run(recipe, config_path, options.verbose, options.quiet, options.set)
             interrupted = is_interrupted()
     except (ConfigError, ComponentError, StorageError) as error:
         return _refuse(error, options.verbose, EXIT_BAD_CONFIG)

@@ -22,7 +22,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from darkroom.components.nodes import NODES
-from darkroom.components.run_report.failure import render_failure
+from darkroom.components.run_report.data import Request
+from darkroom.components.run_report.local_run import make_pages
 from darkroom.kubeflow.executor_input import restore_artifacts
 from darkroom.kubeflow.local import STEP_LABEL
 from darkroom.recipe import parse_recipe
@@ -146,8 +147,8 @@ def drive(settings: Mapping[str, Any]) -> int:
     place = RunPlace(Path(settings["home"]), settings["run_id"])
     terminal = Terminal(sys.stdout)
     recipe = settings["facts"]["recipe"]
-    page = functools.partial(render_failure, pipeline=recipe["name"], recipe=json.dumps(recipe))
-    session = RunSession(place, terminal, settings["facts"], page)
+    pages = functools.partial(make_pages, request=Request(recipe["name"], recipe))
+    session = RunSession(place, terminal, settings["facts"], pages)
     session.started(settings["rows"], settings["classes"], settings["notes"])
     try:
         specification = _compile(settings, place)

@@ -31,14 +31,17 @@ class NodeResult:
 
 
 @dataclass(frozen=True)
-class FailedRun:
-    """A run that failed or was interrupted.
+class EndedRun:
+    """A run that came to its end, failed or was interrupted.
 
     Attributes:
         run_id: Name of the run's folder.
-        error: What stopped it, in one line.
+        error: What stopped it, in one line; empty where nothing did.
         expected: Ids of all nodes of the DAG; empty where it was not built.
         trace: Where the error came from; may be empty.
+        log: The log's last lines.
+        previous: Name of the folder of the run before, beside this one's; empty where there is none
+            with a report.
     """
 
     run_id: str
@@ -47,3 +50,4 @@ class FailedRun:
     expected: tuple[str, ...]
     trace: str
     log: tuple[str, ...]
+    previous: str = ""

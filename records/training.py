@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from darkroom.records.machine import Machine
+
 HISTORY_FILE: Final = "history.json"
 Phase = Literal["head", "fine_tune"]
 
@@ -41,6 +43,14 @@ def find_best(epochs: Sequence[EpochRecord]) -> EpochRecord:
 
 
 @dataclass(frozen=True)
+class WeightsOrigin:
+    """Where the weights that a training began with come from, and their licence (SPDX's name)."""
+
+    source: str
+    licence: str
+
+
+@dataclass(frozen=True)
 class TrainingRecord:
     """One training.
 
@@ -48,12 +58,16 @@ class TrainingRecord:
         epochs: In order, over all phases; at least one.
         early_stops: A sentence for each phase that ended before its last epoch.
         config: The recipe's `trainer` section.
+        machine: What it ran on; None where that is not known.
+        weights: Where its first weights come from; likewise.
     """
 
     epochs: tuple[EpochRecord, ...]
     early_stops: tuple[str, ...] = ()
     seconds: float = 0.0
     config: Mapping[str, Any] = field(default_factory=dict)
+    machine: Machine | None = None
+    weights: WeightsOrigin | None = None
 
     @property
     def best(self) -> EpochRecord:
@@ -68,6 +82,8 @@ class TrainingRecord:
             "early_stops": self.early_stops,
             "seconds": round(self.seconds, 3),
             "config": self.config,
+            "machine": asdict(self.machine) if self.machine else None,
+            "weights": asdict(self.weights) if self.weights else None,
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / HISTORY_FILE).write_text(json.dumps(content, indent=2) + "\n")
@@ -81,4 +97,6 @@ class TrainingRecord:
             tuple(content["early_stops"]),
             content["seconds"],
             content["config"],
+            Machine.read(content["machine"]) if content["machine"] else None,
+            WeightsOrigin(**content["weights"]) if content["weights"] else None,
         )

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darkroom.runner.disk import Disk, explain_full_disk
-from darkroom.runner.failure import FailurePage
 from darkroom.runner.interpreter import importing
 from darkroom.runner.interruption import is_interrupted
+from darkroom.runner.pages import MakePages
 from darkroom.runner.session import (
     LOG_FILE,
     RunError,
@@ -36,7 +36,7 @@ class LocalRun:
         uncached: Ids of the nodes that must never come from the cache.
         disks: The folders that it writes to; of those on one disk, the first is named.
         facts: What goes into the summary as it is: `config`, `recipe`.
-        failure_page: Makes the report of a run that does not get as far as its own.
+        pages: Makes the files about the run for its folder.
         notes: How the data were read, a sentence each.
         said: What the libraries said while this was found out; goes into the log.
     """
@@ -46,7 +46,7 @@ class LocalRun:
     uncached: Collection[str]
     disks: tuple[Disk, ...]
     facts: Mapping[str, Any]
-    failure_page: FailurePage
+    pages: MakePages
     rows: int
     classes: int
     notes: Sequence[str] = ()
@@ -75,7 +75,7 @@ def run_locally(run: LocalRun, verbose: bool = False, quiet: bool = False) -> di
         with open_place(run.home) as place:
             with captured(place, verbose, quiet) as terminal:
                 sys.stderr.write(run.said)
-                session = RunSession(place, terminal, run.facts, run.failure_page)
+                session = RunSession(place, terminal, run.facts, run.pages)
                 session.started(run.rows, run.classes, run.notes)
                 summary = _run_session(run, place, session)
             if summary is None:

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from darkroom.records import progress
-from darkroom.records.run import FailedRun, NodeResult
-from darkroom.runner.failure import FailurePage, read_tail
+from darkroom.records.run import EndedRun, NodeResult
 from darkroom.runner.interruption import uninterrupted
 from darkroom.runner.output import logged_to, progress_to
+from darkroom.runner.pages import MakePages, read_tail
 from darkroom.runner.summary import (
     REPORT_FILE,
     SUMMARY_FILE,
-    copy_report,
     summarize,
     write_summary,
 )
@@ -139,7 +138,7 @@ class RunSession:
 
     Args:
         facts: What goes into the summary as it is: `config`, `recipe`.
-        failure_page: Makes the report of a run that did not get as far as its own.
+        pages: Makes the files about the run for its folder; one of them is the report.
     """
 
     def __init__(
@@ -147,9 +146,9 @@ class RunSession:
         place: RunPlace,
         terminal: Terminal,
         facts: Mapping[str, Any],
-        failure_page: FailurePage | None = None,
+        pages: MakePages,
     ):
-        self._failure_page = failure_page
+        self._pages = pages
         self._place = place
         self._terminal = terminal
         self._facts = facts
@@ -213,30 +212,36 @@ class RunSession:
             write_summary(self._place.folder, summary)
 
     def _report(self, summary: Mapping[str, Any], trace: str) -> str | None:
-        """Path of the page, RunReport's or one about the failure; it never fails the run."""
-        page = self._place.folder / REPORT_FILE
+        """Writes the pages; path of the report. It never fails the run."""
+        # Before the first node there is nothing to show, and what shows it is slow to import.
+        if not self._results and not trace:
+            return None
         try:
-            if copy_report(self._place.folder, self._results):
-                return str(page)
-            # Before the first node there is nothing to show, and what shows it is slow to import.
-            begun = self._results or trace
-            if summary["status"] == "failed" and self._failure_page and begun:
-                replace_text(page, self._failure_page(self._failed_run(summary["error"], trace)))
-                return str(page)
+            for name, text in self._pages(self._ended_run(summary, trace)).items():
+                replace_text(self._place.folder / name, text)
+            return str(self._place.folder / REPORT_FILE)
         except Exception:
             logging.exception("the report could not be made")
+            (self._place.folder / REPORT_FILE).unlink(missing_ok=True)
         return None
 
-    def _failed_run(self, error: str, trace: str) -> FailedRun:
+    def _ended_run(self, summary: Mapping[str, Any], trace: str) -> EndedRun:
         traces = (result.trace for result in reversed(self._results) if result.trace)
-        return FailedRun(
+        return EndedRun(
             self._place.run_id,
-            error,
+            summary["error"] if summary["status"] == "failed" else "",
             tuple(self._results),
             tuple(self._expected),
             trace or next(traces, ""),
             read_tail(self._log),
+            self._find_previous(),
         )
+
+    def _find_previous(self) -> str:
+        """The newest run before this one that has a report."""
+        reports = self._place.home.glob(f"[0-9]*/{REPORT_FILE}")
+        earlier = (path.parent.name for path in reports)
+        return max((name for name in earlier if name < self._place.run_id), default="")
 
     def _show(self, summary: Mapping[str, Any]) -> None:
         places = {

@@ -3,13 +3,15 @@
 Schema:
     run_id: str.
     config: path of the recipe; recipe: what it says, defaults included.
+    commit: Git's name for the state of the recipe's folder, `-dirty` behind it where files had
+        been changed since; null outside of Git. data_fingerprint: 64 hexadecimal digits.
     status: `pushed`, `unchanged`, `not_blessed`, `withdrawn` or `failed`.
     error: one line; empty unless `failed`, or the reason of `not_blessed` or `withdrawn`.
     components: `[{"name": str, "seconds": float, "cached": bool}]`, in the order they ran.
     examples: `{"train": int, "eval": int, "test": int, "quarantined": int}`; null: not known.
     metrics, baseline_metrics: `{metric: float}` on all of test, else all of eval, or null.
     notes: sentences about the training: a phase that stopped early, a model that learned nothing.
-    pushed_version: int, or null; pushed_path: str, or null.
+    pushed_version: int, and pushed_path: str, of the version that is this model, or null.
     artifacts: `{node: {key: [path]}}`, what each node made or took from the cache.
     report: path of the HTML page, or null.
 """
@@ -23,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 from darkroom.records.artifacts import find_file, find_record
 from darkroom.records.counts import ExampleCounts
 from darkroom.records.evaluation import METRICS_FILE, Evaluation
-from darkroom.records.page import PAGE_FILE, read_page
 from darkroom.records.push import PushOutcome
 from darkroom.records.run import NodeResult
 from darkroom.records.training import HISTORY_FILE, TrainingRecord
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 SUMMARY_FILE = "summary.json"
 REPORT_FILE = "report.html"
 _HELD_BACK = ("not_blessed", "withdrawn")
+_IN_PLACE = ("pushed", "unchanged")
 
 
 def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[st
         expected: Ids of all nodes of the DAG.
 
     Returns:
-        The schema above without `run_id`, `config`, `recipe` and `report`.
+        The schema above without `run_id`, `report` and what the recipe and its folder tell.
     """
     artifacts = _list_artifacts(results)
     push = find_record(PushOutcome.read, artifacts)
@@ -74,8 +76,8 @@ def summarize(results: Sequence[NodeResult], expected: Sequence[str]) -> dict[st
             *(training.early_stops if training else ()),
             *([evaluation.learned_nothing] if evaluation and evaluation.learned_nothing else ()),
         ],
-        "pushed_version": push.version or None if push else None,
-        "pushed_path": push.destination or None if push else None,
+        "pushed_version": push.version if push and push.state in _IN_PLACE else None,
+        "pushed_path": push.destination if push and push.state in _IN_PLACE else None,
         "artifacts": {
             result.name: {key: [each.uri for each in made] for key, made in result.outputs.items()}
             for result in results
@@ -90,16 +92,6 @@ def write_summary(folder: Path, summary: dict[str, Any]) -> None:
     link = folder.parent / f".latest-{folder.name}"
     link.symlink_to(folder.name)
     link.replace(latest)
-
-
-def copy_report(folder: Path, results: Sequence[NodeResult]) -> Path | None:
-    """Copies the page that RunReport wrote into the run's folder."""
-    html = find_file(PAGE_FILE, read_page, _list_artifacts(results))
-    if html is None:
-        return None
-    page = folder / REPORT_FILE
-    replace_text(page, html)
-    return page
 
 
 def _list_artifacts(results: Sequence[NodeResult]) -> list["Artifact"]:

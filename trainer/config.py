@@ -5,8 +5,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from darkroom.records.training import WeightsOrigin
 from darkroom.trainer.augmentation.config import AugmentationConfig
-from darkroom.trainer.backbones import BACKBONES, LETTERS_ALPHA, LETTERS_BACKBONE, LETTERS_FILE
+from darkroom.trainer.backbones import (
+    BACKBONES,
+    LETTERS_ALPHA,
+    LETTERS_BACKBONE,
+    LETTERS_FILE,
+    LETTERS_ORIGIN,
+)
 
 WEIGHTS_SUFFIX = ".weights.h5"
 """What a file of backbone weights ends in; Keras refuses any other name."""
@@ -83,6 +90,17 @@ class TrainerConfig(BaseModel):
         if self.weights == "letters":
             return LETTERS_FILE
         return None if self.weights in ("imagenet", "none") else Path(self.weights)
+
+    @property
+    def weights_origin(self) -> WeightsOrigin:
+        """Where the weights come from, and their licence."""
+        if self.weights == "none":
+            return WeightsOrigin("random numbers", "none is needed")
+        if self.weights == "letters":
+            return LETTERS_ORIGIN
+        if self.weights == "imagenet":
+            return BACKBONES[self.backbone].origin
+        return WeightsOrigin(self.weights, "not known")
 
     @field_validator("backbone")
     @classmethod

@@ -1,11 +1,14 @@
 """The function that TFX's Trainer calls: `darkroom.trainer.run.run_fn`."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 import tensorflow_transform as tft
 
+from darkroom.records.machine import Machine
 from darkroom.serving.signatures import export, read_classes
 from darkroom.trainer.cluster import CLUSTER_VARIABLE, read_cluster
 from darkroom.trainer.config import TrainerConfig
@@ -48,7 +51,14 @@ def train_and_export(fn_args: Any, engine: Engine) -> None:
         return
     export(trained.network, transform_output, transform, fn_args.serving_model_dir)
     record = trained.history.to_record(config.model_dump(mode="json"))
-    record.write(job.folder)
+    machine = Machine.here(gpus=_name_gpus())
+    replace(record, machine=machine, weights=config.weights_origin).write(job.folder)
+
+
+def _name_gpus() -> list[str]:
+    found = tf.config.list_physical_devices("GPU")
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in found]
+    return [each.get("device_name", "GPU") for each in details]
 
 
 def _section(custom_config: dict[str, Any] | None, name: str) -> dict[str, Any]:

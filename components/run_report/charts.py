@@ -10,6 +10,8 @@ from darkroom.records.training import TrainingRecord
 WIDTH, HEIGHT = 520, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 26, 34
 MOST_TICKS = 8
+ACCURACY_FLOORS = (0.0, 0.5, 0.8, 0.9)
+"""Where the axis of the accuracy may begin."""
 
 Values = Sequence[float]
 
@@ -89,7 +91,7 @@ def _draw(title: str, train: Values, validation: Values, history: TrainingRecord
     if not known:
         return None
     count = len(history.epochs)
-    ticks = nice_ticks(min(known), max(known))
+    ticks = nice_ticks(*_enclose(title, min(known), max(known)))
     bounds = (ticks[0], ticks[-1])
     return Chart(
         title=title,
@@ -99,6 +101,13 @@ def _draw(title: str, train: Values, validation: Values, history: TrainingRecord
         phases=_phases([epoch.phase for epoch in history.epochs]),
         best=_x(history.epochs.index(history.best), count),
     )
+
+
+def _enclose(title: str, low: float, high: float) -> tuple[float, float]:
+    """Bounds that do not blow noise up: loss from 0 on, accuracy up to 1, at least 0.1 of it."""
+    if title == "Loss":
+        return min(0.0, low), high
+    return max((floor for floor in ACCURACY_FLOORS if floor <= low), default=0.0), 1.0
 
 
 def nice_ticks(low: float, high: float) -> list[float]:

@@ -23,6 +23,7 @@ class RunReportSpec(ComponentSpec):
         "pushed_model": ChannelParameter(type=standard_artifacts.PushedModel),
         "infra_blessing": ChannelParameter(type=standard_artifacts.InfraBlessing, optional=True),
         "quarantine": ChannelParameter(type=Quarantine, optional=True),
+        "statistics": ChannelParameter(type=standard_artifacts.ExampleStatistics, optional=True),
         "anomalies": ChannelParameter(type=standard_artifacts.ExampleAnomalies, optional=True),
         "model_run": ChannelParameter(type=standard_artifacts.ModelRun, optional=True),
     }
@@ -40,9 +41,10 @@ class RunReport(base_component.BaseComponent):
         evaluation: From Evaluator, with its `metrics.json`.
         pushed_model: From Pusher, with the verdict in its custom properties.
         pipeline: Name of the pipeline, for the head of the page.
-        recipe: The recipe as JSON, for the foot of the page.
+        recipe: The recipe as JSON.
         infra_blessing: From ServingCheck.
         quarantine: From ImageExampleGen.
+        statistics: From StatisticsGen; the classes are counted in them.
         anomalies: From ExampleValidator.
         model_run: From Trainer, with its `history.json`.
     """
@@ -60,6 +62,7 @@ class RunReport(base_component.BaseComponent):
         recipe: str,
         infra_blessing: BaseChannel | None = None,
         quarantine: BaseChannel | None = None,
+        statistics: BaseChannel | None = None,
         anomalies: BaseChannel | None = None,
         model_run: BaseChannel | None = None,
     ):
@@ -72,6 +75,7 @@ class RunReport(base_component.BaseComponent):
             pushed_model=pushed_model,
             infra_blessing=infra_blessing,
             quarantine=quarantine,
+            statistics=statistics,
             anomalies=anomalies,
             model_run=model_run,
             report=Channel(type=Report),

@@ -1,13 +1,40 @@
 """What the page shows, as plain data: no TFX, no TensorFlow, no files."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from darkroom.records.evaluation import Evaluation
 from darkroom.records.push import PushState
 from darkroom.records.training import TrainingRecord
 
 State = Literal[PushState, "failed", "unknown"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run was asked for; empty what is not known.
+
+    Args:
+        pipeline: Name of the pipeline.
+        recipe: The recipe with all its defaults; empty for one that is no mapping.
+        config: Path of the recipe, as the user gave it.
+        folder: Folder in which the command ran.
+        text: The recipe as it was written.
+        assignments: What stood in the place of its values, each FIELD=VALUE.
+        commit: Git's name for the state of the recipe's folder, `-dirty` behind it where files had
+            been changed since.
+        data: Fingerprint of the data.
+    """
+
+    pipeline: str
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    config: str = ""
+    folder: str = ""
+    text: str = ""
+    assignments: tuple[str, ...] = ()
+    commit: str = ""
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,13 +56,18 @@ class Verdict:
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """An input row that became no example; `row` counts from the input's first row."""
+    """An input row that became no example; `row` counts from the input's first row.
+
+    `picture` is a `data:` URI of `width` pixels, or "" for what cannot be shown.
+    """
 
     row: int
     image_path: str
     label: str
     reason: str
     detail: str
+    picture: str = ""
+    width: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,8 +100,16 @@ class Anomaly:
 
 
 @dataclass(frozen=True)
+class ClassCount:
+    """How many examples of a class each split has."""
+
+    name: str
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Data:
-    """The data of the run; None where an input was not given.
+    """The data of the run; None or empty where an input was not given.
 
     Args:
         train: Examples of the train split.
@@ -77,6 +117,7 @@ class Data:
         test: Examples of the test split; None where there is none, too.
         quarantine: What the ingest could not use.
         anomalies: What the validation found, possibly nothing.
+        classes: The classes, the one with the most examples first.
     """
 
     train: int | None = None
@@ -84,6 +125,13 @@ class Data:
     test: int | None = None
     quarantine: Quarantine | None = None
     anomalies: tuple[Anomaly, ...] | None = None
+    classes: tuple[ClassCount, ...] = ()
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that the classes were counted in, train first."""
+        found = {split for each in self.classes for split in each.counts}
+        return tuple(sorted(found, key=lambda split: (split != "train", split)))
 
 
 @dataclass(frozen=True)
@@ -126,7 +174,7 @@ class Mistakes:
 
 @dataclass(frozen=True)
 class NodeRow:
-    """A node of a run that ended early.
+    """A node of a run.
 
     Args:
         name: Its id in the DAG.
@@ -144,40 +192,69 @@ class Stop:
     """What is known of the end of a run that ended early.
 
     Args:
-        nodes: All nodes, in the order they run.
         trace: The last lines of the error's trace.
         log: The last lines of the log.
     """
 
-    nodes: tuple[NodeRow, ...]
     trace: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class ReportData:
-    """All that the page shows; None for a section whose input was not given.
+class Command:
+    """A command that goes on from the run, and what for; a line each."""
+
+    purpose: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CardPart:
+    """A part of the model card.
 
     Args:
-        pipeline: Name of the pipeline.
+        title: Its heading.
+        sentences: What is to be said.
+        rows: A table, its heads in the first row; or none.
+    """
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All that the page shows; None or empty for a section whose input was not given.
+
+    Args:
+        request: What the run was asked for.
         verdict: How the run ended.
-        facts: Further facts for the head of the page, name and value.
-        data: Counts, quarantine and anomalies.
+        data: Counts, quarantine, anomalies and classes.
         evaluation: Metrics and gate.
         history: Learning curves.
         mistakes: Pictures of wrong answers.
-        recipe: The recipe as text.
         problems: Sections that could not be made, a sentence each.
+        nodes: All nodes, in the order they run.
         stop: The end of a run that ended early; sections that it did not get to are left out.
+        run_id: Name of the run's folder.
+        made: When the page was made.
+        previous: Name of the folder of the run before, beside this one's.
+        commands: Commands that go on from the run.
+        card: The model card.
     """
 
-    pipeline: str
+    request: Request
     verdict: Verdict
-    facts: tuple[tuple[str, str], ...] = ()
     data: Data = field(default_factory=Data)
     evaluation: Evaluation | None = None
     history: TrainingRecord | None = None
     mistakes: Mistakes | None = None
-    recipe: str = ""
     problems: tuple[str, ...] = ()
+    nodes: tuple[NodeRow, ...] = ()
     stop: Stop | None = None
+    run_id: str = ""
+    made: str = ""
+    previous: str = ""
+    commands: tuple[Command, ...] = ()
+    card: tuple[CardPart, ...] = ()

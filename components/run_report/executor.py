@@ -1,11 +1,11 @@
 """What RunReport does: read what the other nodes wrote, render the page, write it."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
-from platform import python_version
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from tfx.dsl.components.base import base_executor
 from tfx.types import artifact_utils
@@ -14,24 +14,28 @@ from tfx.types.artifact import Artifact
 from darkroom.components.example_images import iterate_images, judged_split
 from darkroom.components.model_artifact import serving_model
 from darkroom.components.run_report import loading
-from darkroom.components.run_report.data import Data, Mistakes, ReportData, Verdict
+from darkroom.components.run_report.commands import list_commands
+from darkroom.components.run_report.data import Data, Mistakes, ReportData, Request, Verdict
 from darkroom.components.run_report.mistakes import find_mistakes, load_predictor
-from darkroom.components.run_report.render import render
-from darkroom.components.run_report.wording import HEADLINES, explain_failure, format_seconds
+from darkroom.components.run_report.model_card import make_card
+from darkroom.components.run_report.render import render, render_card
+from darkroom.components.run_report.wording import HEADLINES, explain_failure
 from darkroom.records.artifacts import find_record, read_properties
 from darkroom.records.blessing import Blessing
 from darkroom.records.counts import ExampleCounts
 from darkroom.records.evaluation import Evaluation
-from darkroom.records.page import write_page
 from darkroom.records.push import PushOutcome
 from darkroom.records.training import TrainingRecord
+from darkroom.storage.object_store.location import is_uri
 
+PAGE_FILE: Final = "index.html"
+CARD_FILE: Final = "MODEL_CARD.md"
 Inputs = dict[str, list[Artifact]]
 Loaded = TypeVar("Loaded")
 
 
 class Executor(base_executor.BaseExecutor):
-    """Writes the page; a section that cannot be made says so instead of failing the run."""
+    """Writes the pages; a section that cannot be made says so instead of failing the run."""
 
     def Do(
         self,
@@ -40,40 +44,59 @@ class Executor(base_executor.BaseExecutor):
         exec_properties: dict[str, Any],
     ) -> None:
         run_id = getattr(self._context, "pipeline_run_id", None) if self._context else None
-        data = collect(input_dict, exec_properties["pipeline"], exec_properties["recipe"], run_id)
-        write_page(Path(artifact_utils.get_single_uri(output_dict["report"])), render(data))
+        request = Request(exec_properties["pipeline"], json.loads(exec_properties["recipe"]))
+        data = finish(collect(input_dict, request, run_id or ""))
+        folder = Path(artifact_utils.get_single_uri(output_dict["report"]))
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PAGE_FILE).write_text(render(data), encoding="utf-8")
+        if data.card:
+            (folder / CARD_FILE).write_text(render_card(data), encoding="utf-8")
+        if data.mistakes:
+            loading.write_mistakes(folder, data.mistakes)
 
 
-def collect(inputs: Inputs, pipeline: str, recipe: str, run_id: str | None = None) -> ReportData:
-    """Read everything that the page shows.
+def collect(inputs: Inputs, request: Request, run_id: str = "") -> ReportData:
+    """Reads everything that the page shows.
 
     Args:
-        inputs: Artifacts by input name; each may be absent.
-        pipeline: Name of the pipeline.
-        recipe: The recipe as JSON.
+        inputs: Artifacts by input name; each may be absent. Without a model, the mistakes are those
+            in `report`, RunReport's own output.
+        request: What the run was asked for.
         run_id: Identifies the run, if it is known.
     """
     sections = _Sections(inputs)
-    evaluation = sections.load("evaluation", "metrics", Evaluation.read)
-    history = sections.load("model_run", "learning curves", TrainingRecord.read)
     counts = ExampleCounts.read(inputs.get("examples") or ())
+    evaluation = sections.load("evaluation", "metrics", Evaluation.read)
+    found = sections.load("report", "mistakes", loading.load_mistakes)
     return ReportData(
-        pipeline=pipeline,
+        request=request,
+        run_id=run_id,
         verdict=read_verdict(inputs, evaluation),
-        facts=_facts(run_id, history),
         data=Data(
             train=counts.train,
             eval=counts.eval,
             test=counts.test or None,
-            quarantine=sections.load("quarantine", "quarantine", loading.load_quarantine),
+            quarantine=sections.load(
+                "quarantine",
+                "quarantine",
+                lambda folder: loading.load_quarantine(folder, _find_images(request)),
+            ),
             anomalies=sections.load("anomalies", "anomalies", loading.load_anomalies),
+            classes=sections.load("statistics", "classes", loading.load_classes) or (),
         ),
         evaluation=evaluation,
-        history=history,
-        mistakes=sections.make("mistakes", ("examples", "model"), lambda: _mistakes(inputs)),
-        recipe=loading.format_recipe(recipe),
+        history=sections.load("model_run", "learning curves", TrainingRecord.read),
+        mistakes=found
+        or sections.make("mistakes", ("examples", "model"), lambda: _mistakes(inputs)),
         problems=tuple(sections.problems),
     )
+
+
+def finish(data: ReportData) -> ReportData:
+    """Adds what follows from all the rest: the time, the commands, the model card."""
+    made = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    data = replace(data, made=made, commands=list_commands(data))
+    return replace(data, card=make_card(data))
 
 
 class _Sections:
@@ -130,12 +153,7 @@ def _mistakes(inputs: Inputs) -> Mistakes:
     )
 
 
-def _facts(run_id: str | None, history: TrainingRecord | None) -> tuple[tuple[str, str], ...]:
-    facts = [("Run", run_id)] if run_id else []
-    facts.append(("Made", datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")))
-    if history:
-        took = format_seconds(history.seconds)
-        facts.append(("Training", f"{len(history.epochs)} epochs in {took}"))
-    libraries = [f"{name} {version(name.lower())}" for name in ("TFX", "TensorFlow", "Keras")]
-    facts.append(("Made with", ", ".join([*libraries, f"Python {python_version()}"])))
-    return tuple(facts)
+def _find_images(request: Request) -> Path | None:
+    """The data folder, where it is one of this machine."""
+    path = request.recipe.get("data", {}).get("path", "")
+    return Path(path) if path and not is_uri(path) else None

@@ -2,10 +2,11 @@
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 LARGEST = 176
 """Longest side of a thumbnail in pixels."""
@@ -23,10 +24,15 @@ class Thumbnail:
     width: int
 
 
-def make_thumbnail(encoded: bytes) -> Thumbnail | None:
-    """Shrink an encoded image, upright as its EXIF data say; None for one Pillow cannot read."""
+def make_thumbnail(encoded: bytes, partly: bool = False) -> Thumbnail | None:
+    """Shrink an encoded image, upright as its EXIF data say; None for one Pillow cannot read.
+
+    Args:
+        encoded: The image.
+        partly: Whether the readable part of a truncated one will do.
+    """
     try:
-        with Image.open(io.BytesIO(encoded)) as opened:
+        with Image.open(io.BytesIO(encoded)) as opened, _truncated(partly):
             opened.draft("RGB", (LARGEST, LARGEST))
             image = ImageOps.exif_transpose(opened).convert("RGB")
     except Exception:
@@ -35,6 +41,17 @@ def make_thumbnail(encoded: bytes) -> Thumbnail | None:
     image.thumbnail((LARGEST, LARGEST))
     lossless = max(image.size) <= LOSSLESS
     return Thumbnail(_encode(image, "PNG" if lossless else "JPEG"), image.width)
+
+
+@contextmanager
+def _truncated(allowed: bool) -> Iterator[None]:
+    """Pillow has no other place than the module to ask for it."""
+    before = ImageFile.LOAD_TRUNCATED_IMAGES
+    ImageFile.LOAD_TRUNCATED_IMAGES = allowed
+    try:
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def grid_picture(rows: Sequence[Sequence[tuple[int, bool]]]) -> str:

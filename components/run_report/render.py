@@ -1,5 +1,6 @@
-"""From data to one self-contained HTML page: no script, no file beside it, no link outside."""
+"""From data to one self-contained HTML page: no script, no link outside but to the run before."""
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from darkroom.components.run_report import wording
 from darkroom.components.run_report.charts import draw_charts
 from darkroom.components.run_report.confusion import view_confusion
 from darkroom.components.run_report.data import ReportData
+from darkroom.components.run_report.intervals import find_interval
+from darkroom.components.run_report.loading import format_recipe
+from darkroom.components.run_report.provenance import list_facts, list_provenance
 from darkroom.records.evaluation import EXAMPLE_COUNT, Evaluation, Slice
 
 MOST_SLICES = 200
@@ -25,6 +29,9 @@ def render(data: ReportData) -> str:
     return render_page(
         "page.html.j2",
         data=data,
+        facts=list_facts(data),
+        provenance=list_provenance(data),
+        recipe=format_recipe(data.request.recipe),
         tables=_tables(evaluation, metrics) if evaluation else (),
         metrics=metrics,
         charts=draw_charts(data.history) if data.history else (),
@@ -33,8 +40,13 @@ def render(data: ReportData) -> str:
     )
 
 
+def render_card(data: ReportData) -> str:
+    """The model card as Markdown."""
+    return render_page("card.md.j2", data=data)
+
+
 def render_page(template: str, **values: Any) -> str:
-    """A page of this folder, as HTML text."""
+    """A page of this folder, as text."""
     return _environment().get_template(template).render(**values)
 
 
@@ -42,7 +54,7 @@ def render_page(template: str, **values: Any) -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
+        autoescape=lambda template: template != "card.md.j2",
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -55,16 +67,23 @@ def _environment() -> Environment:
             "explain_verdict",
             "format_count",
             "format_difference",
+            "format_interval",
             "format_metric",
             "format_seconds",
             "format_share",
             "judge",
             "name_slice",
+            "shorten",
         )
     }
     environment.globals.update(functions, REASONS=wording.REASONS)
-    environment.filters["capitalize_first"] = _capitalize_first
-    environment.globals.update(difference=_difference, find_metric=find_metric, share=_share)
+    environment.filters.update(capitalize_first=_capitalize_first, md=_escape_markdown)
+    environment.globals.update(
+        difference=_difference,
+        find_interval=find_interval,
+        find_metric=find_metric,
+        share=_share,
+    )
     return environment
 
 
@@ -103,6 +122,12 @@ def _any_has(parts: list[Slice], metric: str) -> bool:
 def _capitalize_first(text: str) -> str:
     """Unlike Jinja's own filter, leaves the names in the rest as they are."""
     return text[:1].upper() + text[1:]
+
+
+def _escape_markdown(text: str) -> str:
+    """Text that stays text within a line or a cell of a table."""
+    special = r"[\\`*{}\[\]<>#|~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])"
+    return re.sub(special, r"\\\g<0>", " ".join(text.split()))
 
 
 def _difference(part: Slice, metric: str) -> float | None:

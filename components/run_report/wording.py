@@ -21,24 +21,24 @@ HEADLINES: Final[dict[State, str]] = {
 }
 
 BASELINES: Final = {
-    "compared": "Compared with the model that was served when the run began.",
-    "absent": "No model was served when the run began, so there was nothing to compare with.",
-    "identical": "The candidate is the very model that is served; there was nothing to compare.",
-    "other_classes": "The served model knows other classes, so the two could not be compared.",
+    "compared": "Compared with the version that had been pushed before.",
+    "absent": "No version had been pushed before, so there was nothing to compare with.",
+    "identical": "The candidate is the very model that had been pushed before: nothing to compare.",
+    "other_classes": "The version pushed before knows other classes: the two cannot be compared.",
 }
 
 REASONS: Final = {reason.value: reason.words for reason in Reason}
 
 
 def explain_verdict(verdict: Verdict) -> str:
-    """One sentence below the headline."""
+    """One sentence below the headline; what is served now, no page can know."""
     if verdict.state == "pushed":
-        return f"The model is served as version {verdict.version}."
+        return f"The model was pushed as version {verdict.version}."
     if verdict.state == "unchanged":
-        return f"Version {verdict.version}, already served, is this very model: nothing was pushed."
+        return f"Version {verdict.version}, pushed before, is this very model: nothing was pushed."
     if verdict.state in ("not_blessed", "withdrawn"):
-        kept = f"Version {verdict.version} stays in service." if verdict.version else ""
-        return f"Nothing was pushed. {kept}".strip()
+        kept = f"Version {verdict.version}, pushed before, was left as it is."
+        return f"Nothing was pushed. {kept if verdict.version else ''}".strip()
     if verdict.state == "failed":
         pushed = f"The model had been pushed as version {verdict.version} before that."
         return f"The run ended early. {pushed if verdict.version else 'Nothing was pushed.'}"
@@ -46,9 +46,9 @@ def explain_verdict(verdict: Verdict) -> str:
 
 
 def explain_baseline(evaluation: Evaluation) -> str:
-    """One sentence about the comparison with the served model."""
+    """One sentence about the comparison with the version pushed before."""
     state = evaluation.baseline_state
-    return BASELINES.get(state, f"No comparison with the served model: {state}.")
+    return BASELINES.get(state, f"No comparison with the version pushed before: {state}.")
 
 
 def explain_failure(failure: Failure) -> str:
@@ -59,7 +59,7 @@ def explain_failure(failure: Failure) -> str:
     if failure.kind == "change":
         change = f"{failure.value:+.4f}".replace("-", "−")
         return (
-            f"{failure.metric}{where} changed by {change} against the served model; "
+            f"{failure.metric}{where} changed by {change} against the version pushed before; "
             f"wanted {failure.bound}"
         )
     return f"{failure.metric}{where} is {failure.value:.4f}; wanted {failure.bound}"
@@ -82,6 +82,19 @@ def format_share(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return MISSING
     return f"{value:.2%}".replace("%", " %")
+
+
+def format_interval(interval: tuple[float, float] | None) -> str:
+    """(0.951, 0.986) as `95.1–98.6 %`; empty for None."""
+    return f"{interval[0] * 100:.1f}–{interval[1] * 100:.1f} %" if interval else ""
+
+
+def shorten(name: str, most: int = 32) -> str:
+    """A long name without its middle: names of one data set often begin alike."""
+    if len(name) <= most:
+        return name
+    tail = (most - 1) // 2
+    return f"{name[: most - 1 - tail]}…{name[-tail:]}"
 
 
 def format_difference(name: str, difference: float | None) -> str:

@@ -134,7 +134,7 @@ class Run:
         self.place = RunPlace(folder, "run")
         self.place.folder.mkdir()
         self.shown = io.StringIO()
-        self.session = RunSession(self.place, Terminal(self.shown), {})
+        self.session = RunSession(self.place, Terminal(self.shown), {}, lambda run: {})
         self.session.expect(["DataGate"])
         schema = {"artifactType": {"instanceSchema": "title: darkroom.DataBlessing\n"}}
         self.stream = StepStream(

@@ -8,7 +8,7 @@ from darkroom.components.artifacts import Quarantine
 from darkroom.records.artifacts import find_file, find_record, read_properties, read_values
 from darkroom.records.blessing import Blessing
 from darkroom.records.counts import ExampleCounts
-from darkroom.records.page import PAGE_FILE, read_page, write_page
+from darkroom.records.evaluation import METRICS_FILE, Evaluation, Slice
 from darkroom.records.push import PushOutcome
 
 PUSH = PushOutcome("withdrawn", 7, "models/7", "somebody did")
@@ -73,6 +73,8 @@ def test_a_record_is_found_among_artifacts_without_one(tmp_path):
     assert find_record(PushOutcome.read, [other, pushed]) == PUSH
     assert find_record(PushOutcome.read, [other]) is None
     other.uri, pushed.uri = str(tmp_path / "absent"), str(tmp_path / "there")
-    write_page(tmp_path / "there", "<p>å")
-    assert find_file(PAGE_FILE, read_page, [other, pushed]) == "<p>å"
-    assert find_file(PAGE_FILE, read_page, [other]) is None
+    (tmp_path / "there").mkdir()
+    measured = Evaluation(Slice("overall", {"accuracy": 0.5}))
+    measured.write(tmp_path / "there")
+    assert find_file(METRICS_FILE, Evaluation.read, [other, pushed]) == measured
+    assert find_file(METRICS_FILE, Evaluation.read, [other]) is None

@@ -10,7 +10,6 @@ from tfx.types import standard_artifacts
 from darkroom.components.artifacts import Quarantine, Report
 from darkroom.records.counts import ExampleCounts
 from darkroom.records.evaluation import Evaluation, Slice
-from darkroom.records.page import write_page
 from darkroom.records.push import PushOutcome
 from darkroom.records.run import NodeResult
 from darkroom.records.training import EpochRecord, TrainingRecord
@@ -44,7 +43,6 @@ def node_results(folder, state="pushed"):
     reason = "poor [bold]" if state == "not_blessed" else ""
     PushOutcome(state, 7, "models/7", reason).write(pushed)
     report = make_artifact(Report, folder / "report")
-    write_page(folder / "report", "<p>a page")
     outputs = [
         {"examples": [examples], "quarantine": [quarantine]},
         {"evaluation_result": [evaluation]},
@@ -55,6 +53,11 @@ def node_results(folder, state="pushed"):
         NodeResult(name, 1.23456, "cached" if index == 0 else "run", "", made)
         for index, (name, made) in enumerate(zip(NODES, outputs, strict=True))
     ]
+
+
+def make_pages(run):
+    """A page that says what it was told."""
+    return {"report.html": f"{run.run_id} {run.error} {run.previous}", "CARD.md": "a card"}
 
 
 def test_a_summary_of_a_whole_run(tmp_path):
@@ -115,7 +118,8 @@ def test_exit_codes(state, code):
 def test_a_session_writes_shows_and_points_to_the_latest(tmp_path):
     stream = io.StringIO()
     with open_place(tmp_path / "home") as place:
-        session = RunSession(place, Terminal(stream), {"config": "r.yaml", "recipe": {}})
+        facts = {"config": "r.yaml", "recipe": {}}
+        session = RunSession(place, Terminal(stream), facts, make_pages)
         session.started(103, 10)
         session.expect(NODES)
         for result in node_results(tmp_path, "not_blessed"):
@@ -124,8 +128,10 @@ def test_a_session_writes_shows_and_points_to_the_latest(tmp_path):
     latest = tmp_path / "home" / "latest"
     assert latest.is_symlink()
     assert json.loads((latest / "summary.json").read_text()) == summary
-    assert (latest / "report.html").read_text() == "<p>a page"
+    assert (latest / "report.html").read_text() == f"{place.run_id}  "
+    assert (latest / "CARD.md").read_text() == "a card"
     assert summary["error"] == "poor [bold]"
+    assert summary["pushed_version"] is None, "the version that stays is another model"
     lines = stream.getvalue().splitlines()
     begun = f"run {place.run_id}: 103 rows, 10 classes; loading TensorFlow and TFX"
     assert lines[0] == begun
@@ -150,7 +156,7 @@ def test_a_withdrawn_model_has_a_verdict_with_the_remedy(tmp_path):
 def test_a_second_run_moves_the_pointer(tmp_path):
     for _ in range(2):
         with open_place(tmp_path) as place:
-            session = RunSession(place, Terminal(io.StringIO()), {})
+            session = RunSession(place, Terminal(io.StringIO()), {}, make_pages)
             session.finish("stopped")
             (place.folder / "summary.json").unlink()
     assert (tmp_path / "latest").resolve() == place.folder.resolve()
@@ -158,7 +164,8 @@ def test_a_second_run_moves_the_pointer(tmp_path):
 
 def test_an_error_outside_of_a_node_is_in_the_summary(tmp_path):
     with open_place(tmp_path) as place:
-        summary = RunSession(place, Terminal(io.StringIO()), {}).finish("OSError: disk full")
+        session = RunSession(place, Terminal(io.StringIO()), {}, make_pages)
+        summary = session.finish("OSError: disk full")
     assert (summary["status"], summary["error"]) == ("failed", "OSError: disk full")
     assert summary["report"] is None
 

@@ -7,19 +7,42 @@ import numpy as np
 
 from darkroom.components.run_report.data import (
     Anomaly,
+    ClassCount,
     Data,
     Mistake,
     Mistakes,
+    NodeRow,
     Quarantine,
     RejectedRow,
     ReportData,
+    Request,
     Verdict,
 )
+from darkroom.components.run_report.executor import finish
 from darkroom.components.run_report.pictures import make_thumbnail
 from darkroom.records.evaluation import ConfusionMatrix, Evaluation, Slice
-from darkroom.records.training import EpochRecord, TrainingRecord
+from darkroom.records.machine import Machine
+from darkroom.records.training import EpochRecord, TrainingRecord, WeightsOrigin
 from darkroom.tests.images import encode, pixels
 
+MACHINE = Machine("A processor", 2, 8 * 2**30, ("A GPU",), {"TFX": "1.16", "Python": "3.10"})
+WEIGHTS = WeightsOrigin("ImageNet-1k, https://somewhere", "MIT")
+RECIPE = {
+    "name": "digits",
+    "data": {"path": "data/digits", "split_salt": "again"},
+    "transform": {"image_height": 64, "image_width": 64},
+    "trainer": {"backbone": "resnet50", "head": "softmax", "seed": 7},
+}
+REQUEST = Request(
+    "digits",
+    RECIPE,
+    config="my digits.yaml",
+    folder="/home/me",
+    text="name: digits  # as I wrote it\n",
+    assignments=("trainer.seed=7",),
+    commit="0123456789abcdef0123456789abcdef01234567",
+    data="f" * 64,
+)
 DIGITS = tuple(str(digit) for digit in range(10))
 
 
@@ -68,7 +91,7 @@ def history_of(head: int = 4, fine_tuning: int = 10) -> TrainingRecord:
         )
         for number in range(head + fine_tuning)
     ]
-    return TrainingRecord(tuple(epochs), seconds=41.3)
+    return TrainingRecord(tuple(epochs), seconds=41.3, machine=MACHINE, weights=WEIGHTS)
 
 
 def mistakes_of(number: int = 7) -> Mistakes:
@@ -102,31 +125,48 @@ QUARANTINE = Quarantine(
     notes=(("duplicates", 2),),
 )
 
-WHOLE = ReportData(
-    pipeline="digits",
-    verdict=Verdict("pushed", 1763634821, "models/digits/1763634821"),
-    facts=(("Run", "2026-11-20T10-33-41"), ("Training", "14 epochs in 41 s")),
-    data=Data(
-        train=1437,
-        eval=360,
-        quarantine=QUARANTINE,
-        anomalies=(
-            Anomaly("eval", "width", "Out-of-range values", "Unexpectedly large value: 64"),
+
+def classes_of(names: tuple[str, ...] = DIGITS) -> tuple[ClassCount, ...]:
+    """Counts that fall from class to class."""
+    return tuple(
+        ClassCount(name, {"train": 160 - index, "eval": 40 - index % 9})
+        for index, name in enumerate(names)
+    )
+
+
+NODES = (NodeRow("ImageExampleGen", "cached", 0.4), NodeRow("Trainer", "run", 61.2))
+
+
+WHOLE = finish(
+    ReportData(
+        request=REQUEST,
+        verdict=Verdict("pushed", 1763634821, "models/digits/1763634821"),
+        data=Data(
+            train=1437,
+            eval=360,
+            quarantine=QUARANTINE,
+            anomalies=(
+                Anomaly("eval", "width", "Out-of-range values", "Unexpectedly large value: 64"),
+            ),
+            classes=classes_of(),
         ),
-    ),
-    evaluation=evaluation_of(),
-    history=history_of(),
-    mistakes=mistakes_of(),
-    recipe="pipeline: digits\ntrainer:\n  seed: 7\n",
+        evaluation=evaluation_of(),
+        history=history_of(),
+        mistakes=mistakes_of(),
+        nodes=NODES,
+        run_id="20261120-103341",
+        previous="20261119-080000",
+    )
 )
 
-BARE = ReportData(pipeline="digits", verdict=Verdict("unknown"))
+BARE = ReportData(request=Request("digits"), verdict=Verdict("unknown"))
 
 
 def many_classes(count: int = 120) -> ReportData:
-    """A page about a data set with many classes."""
-    classes = tuple(f"species number {index}" for index in range(count))
-    return replace(WHOLE, evaluation=evaluation_of(classes))
+    """A page about a data set with many classes, whose names are long and begin alike."""
+    names = tuple(f"a species of beetle, subspecies number {index}" for index in range(count))
+    data = replace(WHOLE.data, classes=classes_of(names))
+    return finish(replace(WHOLE, evaluation=evaluation_of(names), data=data))
 
 
 class Page(HTMLParser):

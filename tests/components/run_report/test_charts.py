@@ -44,6 +44,20 @@ def test_ticks_are_round(low, high, ticks):
     assert nice_ticks(low, high) == pytest.approx(ticks)
 
 
+def levels(chart):
+    return [float(tick.text) for tick in (chart.y_ticks[0], chart.y_ticks[-1])]
+
+
+@pytest.mark.parametrize(
+    ("lowest", "axis"), [(0.02, [0, 1]), (0.6, [0.4, 1]), (0.81, [0.8, 1]), (0.99, [0.9, 1])]
+)
+def test_the_axes_do_not_blow_noise_up(lowest, axis):
+    epochs = tuple(EpochRecord("head", 1, 0.503, a, 0.501, a, 1.0) for a in (lowest, 0.995))
+    accuracy, loss = draw_charts(TrainingRecord(epochs))
+    assert levels(accuracy) == axis
+    assert levels(loss)[0] == 0
+
+
 def test_a_chart_has_both_curves_and_the_phases_side_by_side():
     accuracy, loss = draw_charts(history_of(head=4, fine_tuning=12))
     assert (accuracy.title, loss.title) == ("Accuracy", "Loss")

@@ -1,8 +1,14 @@
+import pandas as pd
 import pytest
+import tensorflow_data_validation as tfdv
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
 from darkroom.components.image_example_gen import quarantine as ingest
 from darkroom.components.run_report import loading
+from darkroom.components.run_report.data import ClassCount, Data
+from darkroom.components.validation import image_stats_options
+from darkroom.tests.components.run_report.pages import mistakes_of
+from darkroom.tests.images import encode, pixels
 
 
 def test_quarantine_as_the_ingest_writes_it(tmp_path):
@@ -37,12 +43,55 @@ def test_anomalies_of_every_split(tmp_path):
     ]
 
 
+def test_pictures_of_quarantined_files(tmp_path):
+    whole = encode(pixels(200, 200), "JPEG")
+    images = {"cut.jpg": whole[: len(whole) // 2], "text.jpg": b"no image", "linked.jpg": whole}
+    for name, content in images.items():
+        (tmp_path / name).write_bytes(content)
+    reasons = {"cut.jpg": "not_an_image", "text.jpg": "not_an_image"}
+    rows = [
+        ingest.RejectedRow(
+            row=0,
+            image_path=name,
+            label="a",
+            reason=reasons.get(name, "path_outside_data"),
+            detail="",
+        )
+        for name in (*images, "absent.jpg")
+    ]
+    ingest.write_rows(str(tmp_path), rows)
+    ingest.write_summary(str(tmp_path), ingest.summarize({"not_an_image": 2}))
+    first = loading.load_quarantine(tmp_path, tmp_path).first
+    assert [row.image_path for row in first if row.picture] == ["cut.jpg"]
+    assert first[0].width == 176
+
+
+def test_classes_are_counted_in_every_split(tmp_path):
+    for split, labels in (("train", "aaab"), ("eval", "bbbbcc")):
+        frame = pd.DataFrame({"label": list(labels)})
+        statistics = tfdv.generate_statistics_from_dataframe(frame, image_stats_options())
+        (tmp_path / f"Split-{split}").mkdir()
+        file = tmp_path / f"Split-{split}" / "FeatureStats.pb"
+        file.write_bytes(statistics.SerializeToString())
+    assert loading.load_classes(tmp_path) == (
+        ClassCount("b", {"train": 1, "eval": 4}),
+        ClassCount("a", {"train": 3}),
+        ClassCount("c", {"eval": 2}),
+    )
+    assert Data(classes=loading.load_classes(tmp_path)).splits == ("train", "eval")
+
+
+def test_mistakes_that_were_written_are_read(tmp_path):
+    assert loading.load_mistakes(tmp_path) is None
+    loading.write_mistakes(tmp_path, mistakes_of())
+    assert loading.load_mistakes(tmp_path) == mistakes_of()
+
+
 @pytest.mark.parametrize(
     ("recipe", "shown"),
     [
-        ('{"b": {"x": 1}, "a": [1.5, "é"]}', "b:\n  x: 1\na:\n- 1.5\n- é\n"),
-        ("not json", "not json"),
-        ("", ""),
+        ({"b": {"x": 1}, "a": [1.5, "é"]}, "b:\n  x: 1\na:\n- 1.5\n- é\n"),
+        ({}, ""),
     ],
 )
 def test_recipe(recipe, shown):

@@ -7,14 +7,18 @@ from hypothesis import strategies as st
 
 from darkroom.components.run_report.data import (
     Anomaly,
+    ClassCount,
     Data,
     Mistake,
     Mistakes,
+    NodeRow,
     Quarantine,
     RejectedRow,
     ReportData,
+    Request,
     Verdict,
 )
+from darkroom.components.run_report.executor import finish
 from darkroom.components.run_report.render import MOST_SLICES, render
 from darkroom.records.evaluation import ConfusionMatrix, Evaluation, Slice
 from darkroom.records.training import Phase, TrainingRecord
@@ -38,37 +42,41 @@ def whole() -> Page:
 
 def everywhere(text: str) -> ReportData:
     """A page with one text wherever a text comes from outside."""
-    return ReportData(
-        pipeline=text,
+    evaluation = Evaluation(
+        overall=Slice("overall", {text: 1.0}, {text: 0.5}),
+        slices=(Slice(f"label:{text}", {text: 1.0}),),
+        confusion=ConfusionMatrix((text, "b"), ((1, 1), (0, 1))),
+        baseline_state=text,
+    )
+    data = ReportData(
+        request=Request(text, {"a": text}, text, text, text, (text,), text, text),
         verdict=Verdict("not_blessed", 1, text, (text,)),
-        facts=((text, text),),
         data=Data(
+            classes=(ClassCount(text, {text: 1}),),
             quarantine=Quarantine(
                 2, 1, ((text, 1),), (RejectedRow(0, text, text, text, text),), ((text, 1),)
             ),
             anomalies=(Anomaly(text, text, text, text),),
         ),
-        evaluation=Evaluation(
-            overall=Slice("overall", {text: 1.0}, {text: 0.5}),
-            slices=(Slice(f"label:{text}", {text: 1.0}),),
-            confusion=ConfusionMatrix((text, "b"), ((1, 1), (0, 1))),
-            baseline_state=text,
-        ),
+        evaluation=evaluation,
         history=replace(
             history_of(1, 1),
             epochs=tuple(replace(e, phase=cast(Phase, text)) for e in history_of(1, 1).epochs),
         ),
         mistakes=Mistakes(1, 1, 0, (Mistake(text, text, text, 0.5),)),
-        recipe=text,
         problems=(text,),
+        nodes=(NodeRow(text, text, 1.0),),
+        run_id=text,
     )
+    return finish(data)
 
 
 @pytest.mark.parametrize("data", [WHOLE, BARE, many_classes()], ids=["whole", "bare", "many"])
 def test_a_page_stands_alone(data):
     html = render(data)
     page = Page(html)
-    assert all(address.startswith("data:") for address in page.addresses)
+    before = "../20261119-080000/report.html"
+    assert all(a.startswith("data:") or a == before for a in page.addresses)
     assert not {"script", "iframe", "object", "form"} & set(page.tags)
     assert "url(" not in html and "@import" not in html
     assert len(html.encode()) < 2_000_000
@@ -95,6 +103,19 @@ def test_a_page_has_every_section(whole):
         "images/digit_0003.png",
         "seed: 7",
         "fine-tune",
+        "96.0–99.1 %",
+        "name: digits # as I wrote it",
+        "A processor, 2 cores, 8 GiB of memory, A GPU",
+        "TFX 1.16, Python 3.10",
+        "trainer.seed 7, data.split_salt again",
+        "0123456789abcdef0123456789abcdef01234567",
+        "f" * 64,
+        "darkroom run 'my digits.yaml' --set trainer.seed=7",
+        "darkroom compare digits/20261119-080000 digits/20261120-103341",
+        "darkroom serve digits",
+        "10 classes",
+        "Trainer run 61.2 s",
+        "began with ImageNet-1k, https://somewhere licence MIT",
     ],
 )
 def test_a_page_says(whole, words):
@@ -113,7 +134,7 @@ def test_hostile_text_stays_text(text):
 
 @given(st.text(max_size=30))
 def test_any_text_renders(text):
-    assert sorted(Page(render(everywhere(text))).tags).count("section") == (6 if text else 5)
+    assert sorted(Page(render(everywhere(text))).tags).count("section") == 8
 
 
 def test_missing_sections_say_so():
@@ -133,16 +154,25 @@ def test_without_a_baseline_there_are_no_differences():
         slices=(Slice("label:a", {"accuracy": 0.9, "example_count": 3}),),
     )
     text = Page(render(replace(WHOLE, evaluation=alone))).text
-    assert "No model was served when the run began" in text
-    assert "vs served" not in text and "Difference" not in text
+    assert "No version had been pushed before" in text
+    assert "vs pushed before" not in text and "Difference" not in text
 
 
 def test_a_refusal_gives_its_reasons():
     refused = Verdict("not_blessed", 3, "models/digits/3", ("accuracy is 0.1; wanted ≥ 0.9",))
-    text = Page(render(replace(WHOLE, verdict=refused))).text
+    text = Page(render(finish(replace(WHOLE, verdict=refused)))).text
     assert "Not blessed" in text
-    assert "Version 3 stays in service" in text
+    assert "Version 3, pushed before, was left as it is" in text
     assert "accuracy is 0.1; wanted ≥ 0.9" in text
+
+
+@pytest.mark.parametrize("state", ["not_blessed", "withdrawn", "failed", "unknown"])
+def test_nothing_claims_to_be_served_that_was_not_pushed(state):
+    verdict = Verdict(state, 3, "models/digits/3", ("for a reason",))
+    page = render(finish(replace(WHOLE, verdict=verdict)))
+    assert "darkroom serve" not in page and "darkroom predict" not in page
+    assert "models/digits/3" not in page and " served" not in page
+    assert "darkroom run" in page
 
 
 def test_no_mistakes_is_said():
@@ -171,7 +201,7 @@ def test_thousands_of_slices_are_cut_to_the_weakest():
     text = " ".join(Page(render(replace(WHOLE, evaluation=evaluation))).text.split())
     assert "30 more are not shown" in text
     assert "95.00 %" in text
-    assert "99.50 %" not in text
+    assert "99.50 %" not in text.partition("Learning curves")[0]
 
 
 def slices_with_auc(*values: float | None) -> ReportData:

@@ -12,12 +12,16 @@ from tfx.types.channel import Channel
 
 from darkroom.components.artifacts import Quarantine, Report
 from darkroom.components.run_report.component import RunReport
+from darkroom.components.run_report.data import Request
 from darkroom.components.run_report.executor import Executor, collect, read_verdict
+from darkroom.components.run_report.provenance import list_facts
 from darkroom.records.training import EpochRecord, TrainingRecord
 from darkroom.tests.components.run_report.pages import Page
 from darkroom.tests.images import encode, pixels
 from darkroom.tests.records.test_evaluation import METRICS
 from darkroom.transform import features
+
+REQUEST = Request("digits")
 
 
 class ByLength(tf.Module):
@@ -100,13 +104,18 @@ def test_the_executor_writes_the_page(inputs, tmp_path):
     assert "75.0 % sure" in text
     assert "seed: 7" in text
     assert page.tags.count("img") == 1
+    card = (tmp_path / "absent" / "report" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "# Model card: digits" in card and "Nothing was pushed." in card
+    kept = collect({"report": report}, REQUEST).mistakes
+    assert [mistake.path for mistake in kept.worst] == ["mistaken.png"]
+    assert kept.worst[0].picture.startswith("data:image/")
 
 
 def test_collect_reads_counts_and_leaves_out_what_is_not_there(inputs):
-    data = collect(inputs, "digits", "{}", run_id="a run")
+    data = collect(inputs, REQUEST, run_id="a run")
     assert (data.data.train, data.data.eval) == (0, 3)
     assert (data.history, data.data.quarantine, data.data.anomalies) == (None, None, None)
-    assert ("Run", "a run") in data.facts
+    assert data.run_id == "a run"
     assert data.problems == ()
 
 
@@ -114,8 +123,8 @@ def test_facts_of_the_training(inputs, tmp_path):
     run = artifact(standard_artifacts.ModelRun, tmp_path)
     epochs = tuple(EpochRecord("head", n, 1.0, 0.5, 1.0 / n, 0.5, 30.5) for n in (1, 2))
     TrainingRecord(epochs, seconds=61.0).write(tmp_path)
-    data = collect({**inputs, "model_run": run}, "digits", "{}")
-    assert ("Training", "2 epochs in 1 min 1 s") in data.facts
+    data = collect({**inputs, "model_run": run}, REQUEST)
+    assert ("Training", "2 epochs in 1 min 1 s") in list_facts(data)
     assert data.history.best.epoch == 2
 
 
@@ -134,7 +143,7 @@ def test_a_withdrawn_model_is_explained(inputs, tmp_path):
 
 @pytest.mark.parametrize("name", ["examples", "model", "evaluation", "pushed_model"])
 def test_no_missing_input_is_fatal(inputs, name):
-    data = collect({key: inputs[key] for key in inputs if key != name}, "digits", "{}")
+    data = collect({key: inputs[key] for key in inputs if key != name}, REQUEST)
     assert data.problems == ()
 
 
@@ -144,7 +153,7 @@ def test_a_broken_input_is_a_problem_and_not_a_failure(inputs, tmp_path):
         "quarantine": artifact(Quarantine, tmp_path / "quarantine"),
         "model": artifact(standard_artifacts.Model, tmp_path / "model"),
     }
-    data = collect(broken, "digits", "{}")
+    data = collect(broken, REQUEST)
     assert [problem.split(":")[0] for problem in data.problems] == ["No quarantine", "No mistakes"]
     assert data.evaluation is not None
 

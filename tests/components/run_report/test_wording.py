@@ -1,6 +1,8 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from darkroom.components.run_report import wording
 from darkroom.components.run_report.data import Verdict
@@ -16,7 +18,7 @@ from darkroom.records.evaluation import Evaluation, Failure, Slice
         ),
         (
             Failure("accuracy", "overall", "change", "≥ +0.01", -0.02),
-            "accuracy changed by −0.0200 against the served model; wanted ≥ +0.01",
+            "accuracy changed by −0.0200 against the version pushed before; wanted ≥ +0.01",
         ),
         (
             Failure("auc", "label:a:b", "absolute", "≥ 0.9", None),
@@ -31,10 +33,16 @@ def test_failures_in_words(failure, sentence):
 @pytest.mark.parametrize(
     ("verdict", "words"),
     [
-        (Verdict("pushed", 7), "served as version 7"),
-        (Verdict("unchanged", 7), "Version 7, already served"),
-        (Verdict("not_blessed", 7), "Nothing was pushed. Version 7 stays in service."),
-        (Verdict("withdrawn", 7), "Nothing was pushed. Version 7 stays in service."),
+        (Verdict("pushed", 7), "pushed as version 7"),
+        (Verdict("unchanged", 7), "Version 7, pushed before, is"),
+        (
+            Verdict("not_blessed", 7),
+            "Nothing was pushed. Version 7, pushed before, was left",
+        ),
+        (
+            Verdict("withdrawn", 7),
+            "Nothing was pushed. Version 7, pushed before, was left",
+        ),
         (Verdict("unknown"), "no Pusher"),
     ],
 )
@@ -80,6 +88,17 @@ def test_differences(metric, difference, text, judged):
 )
 def test_metrics(metric, value, text):
     assert wording.format_metric(metric, value) == text
+
+
+@given(st.text(max_size=60), st.integers(3, 40))
+def test_long_names_keep_both_ends(name, most):
+    short = wording.shorten(name, most)
+    assert len(short) == min(len(name), most)
+    assert short == name or (name.startswith(short.split("…")[0]) and "…" in short)
+
+
+def test_names_that_begin_alike_stay_apart():
+    assert wording.shorten("a species of beetle, no. 12", 12) == "a spec…o. 12"
 
 
 @pytest.mark.parametrize(

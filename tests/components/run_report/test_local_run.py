@@ -1,14 +1,15 @@
-"""The page about a run that ended early."""
+"""The pages about a run that has ended."""
 
 import json
-from types import SimpleNamespace
 
 from tfx.types import standard_artifacts
 
 from darkroom.components.artifacts import Quarantine
-from darkroom.components.run_report.failure import clean, find_inputs, render_failure
+from darkroom.components.run_report.data import Request
+from darkroom.components.run_report.local_run import clean, find_inputs, make_pages
 from darkroom.pipeline import InputState, create_pipeline
-from darkroom.records.run import FailedRun, NodeResult
+from darkroom.records.evaluation import Evaluation, Slice
+from darkroom.records.run import EndedRun, NodeResult
 from darkroom.tests.components.run_report.pages import Page
 from darkroom.tests.components.run_report.test_run_report import artifact
 from darkroom.tests.workspace import Workspace
@@ -26,8 +27,12 @@ def quarantine(folder):
     return artifact(Quarantine, folder, quarantined=4)
 
 
-def failed_run(results, error="DataGate: too many", trace="", log=()):
-    return FailedRun("a run", error, tuple(results), NODES, trace, tuple(log))
+def ended_run(results, error="DataGate: too many", trace="", log=()):
+    return EndedRun("a run", error, tuple(results), NODES, trace, tuple(log), "one before")
+
+
+def report(run):
+    return make_pages(run, Request("small"))["report.html"]
 
 
 def test_the_page_says_where_and_why_it_ended_and_shows_the_data(tmp_path):
@@ -39,7 +44,7 @@ def test_the_page_says_where_and_why_it_ended_and_shows_the_data(tmp_path):
         NodeResult("DataGate", 0.25, "failed", "too many"),
     ]
     trace = "\n".join(f"frame {number}" for number in range(100)) + f"\n{HOSTILE}"
-    html = render_failure(failed_run(results, trace=trace, log=[HOSTILE, "last"]), "small", "{}")
+    html = report(ended_run(results, trace=trace, log=[HOSTILE, "last"]))
     page = Page(html)
     text = " ".join(page.text.split())
     assert "Failed" in text and "The run ended early. Nothing was pushed." in text
@@ -50,7 +55,7 @@ def test_the_page_says_where_and_why_it_ended_and_shows_the_data(tmp_path):
     assert "Learning curves" not in text and "Confusion matrix" not in text
     assert "<script" not in html
     assert text.count(HOSTILE) == 3
-    assert page.addresses == ["data:,"]
+    assert page.addresses == ["data:,", "../one before/report.html"]
 
 
 def test_a_model_that_was_pushed_before_is_named(tmp_path):
@@ -61,7 +66,28 @@ def test_a_model_that_was_pushed_before_is_named(tmp_path):
         NodeResult("Pusher", 1.0, "run", outputs={"pushed_model": pushed}),
         NodeResult("RunReport", 1.0, "failed", "no room"),
     ]
-    assert "pushed as version 7 before that" in render_failure(failed_run(results), "small", "{}")
+    assert "pushed as version 7 before that" in report(ended_run(results))
+
+
+def test_the_pages_of_a_run_that_ended_well(tmp_path):
+    for name in ("evaluation", "pushed"):
+        (tmp_path / name).mkdir()
+    measured = Evaluation(Slice("overall", {"accuracy": 0.5, "example_count": 4.0}))
+    measured.write(tmp_path / "evaluation")
+    pushed = artifact(
+        standard_artifacts.PushedModel, tmp_path / "pushed", push_state="pushed", pushed_version=7
+    )
+    evaluation = artifact(standard_artifacts.ModelEvaluation, tmp_path / "evaluation")
+    results = [
+        NodeResult("Evaluator", 3.25, "run", outputs={"evaluation": evaluation}),
+        NodeResult("Pusher", 1.0, "cached", outputs={"pushed_model": pushed}),
+    ]
+    pages = make_pages(ended_run(results, error=""), Request("small"))
+    assert set(pages) == {"report.html", "MODEL_CARD.md"}
+    text = " ".join(Page(pages["report.html"]).text.split())
+    assert "pushed as version 7" in text and "How it ended" not in text
+    assert "Evaluator run 3.2 s Pusher cached 1.0 s" in text
+    assert "| accuracy | 50.00 % | 15.0–85.0 % |" in pages["MODEL_CARD.md"]
 
 
 def test_what_a_node_left_in_a_mess_is_a_problem_and_no_failure(tmp_path):
@@ -70,12 +96,12 @@ def test_what_a_node_left_in_a_mess_is_a_problem_and_no_failure(tmp_path):
             "ImageExampleGen", 1.0, "run", outputs={"quarantine": artifact(Quarantine, tmp_path)}
         )
     ]
-    assert "No quarantine: FileNotFoundError" in render_failure(failed_run(results), "small", "{}")
+    assert "No quarantine: FileNotFoundError" in report(ended_run(results))
 
 
 def test_a_run_of_which_nothing_is_known_has_a_page():
-    nothing = SimpleNamespace(run_id="r", error="e", results=(), expected=(), trace="", log=())
-    assert "The run ended early" in render_failure(nothing, "small", "not JSON")
+    nothing = EndedRun("r", "e", results=(), expected=(), trace="", log=())
+    assert "The run ended early" in report(nothing)
 
 
 def test_lines_are_as_one_would_read_them():
@@ -102,5 +128,7 @@ def test_it_reads_what_run_report_would(tmp_path):
         NodeResult(node.id, 1.0, "run", outputs={key: made(node, key) for key in node.outputs})
         for node in nodes
     ]
-    found = find_inputs(failed_run(results))
+    found = find_inputs(ended_run(results))
+    (own,) = found.pop("report")
+    assert (own.producer_component, own.name) == ("RunReport", "report")
     assert {key: (one.producer_component, one.name) for key, (one,) in found.items()} == wired

@@ -1,16 +1,16 @@
-"""The page about a run that ended early, and the end of the log for it."""
+"""The pages about a run that has ended, and the end of the log for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from darkroom.records.run import FailedRun
+from darkroom.records.run import EndedRun
 
 LOG_LINES = 60
 _LOG_BYTES = 64 * 1024
 
 
-FailurePage = Callable[[FailedRun], str]
-"""Makes an HTML page about such a run."""
+MakePages = Callable[[EndedRun], Mapping[str, str]]
+"""Makes the files about such a run: name in its folder to text."""
 
 
 def read_tail(log: Path) -> tuple[str, ...]:
