@@ -6,11 +6,11 @@ from itertools import islice
 from math import comb
 from typing import Any, Final
 
-from darkroom.components.evaluator.ignorance import wilson_interval
 from darkroom.components.example_images import ExampleImage
+from darkroom.components.run_report.intervals import COUNTED, find_interval
 from darkroom.components.run_report.mistakes import BATCH, MOST_IMAGES, Predict
 from darkroom.components.run_report.pictures import make_thumbnail
-from darkroom.components.run_report.render import render_page
+from darkroom.components.run_report.render import difference, render_page
 from darkroom.records.evaluation import EXAMPLE_COUNT, Evaluation, Slice
 
 SHOWN: Final = 24
@@ -84,10 +84,13 @@ class Side:
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of its accuracy, or None."""
         overall = self.evaluation.overall.candidate if self.evaluation else {}
-        accuracy, count = overall.get("accuracy"), overall.get(EXAMPLE_COUNT)
-        if accuracy is None or not count:
-            return None
-        return wilson_interval(round(accuracy * count), round(count))
+        return find_interval(overall, COUNTED)
+
+    @property
+    def version(self) -> int | None:
+        """The version that is its model; None where it was not pushed."""
+        in_place = self.summary["status"] in ("pushed", "unchanged")
+        return self.summary["pushed_version"] if in_place else None
 
 
 @dataclass(frozen=True)
@@ -114,15 +117,19 @@ class Comparison:
 
     @property
     def classes(self) -> list[Slice]:
-        """Metrics of each class that both have measured, the first as baseline."""
+        """Metrics of each class that both have measured, the first as baseline.
+
+        Those of which the accuracy differs most come first.
+        """
         if not self.first.evaluation or not self.second.evaluation:
             return []
         before = {part.name: part.candidate for part in self.first.evaluation.slices}
-        return [
+        found = [
             Slice(part.name, part.candidate, before[part.name])
             for part in self.second.evaluation.slices
             if part.name in before and part.name.startswith("label:")
         ]
+        return sorted(found, key=lambda part: -abs(difference(part, COUNTED) or 0.0))
 
     @property
     def recipe(self) -> list[tuple[str, Any, Any]]:

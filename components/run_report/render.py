@@ -79,7 +79,7 @@ def _environment() -> Environment:
     environment.globals.update(functions, REASONS=wording.REASONS)
     environment.filters.update(capitalize_first=_capitalize_first, md=_escape_markdown)
     environment.globals.update(
-        difference=_difference,
+        difference=difference,
         find_interval=find_interval,
         find_metric=find_metric,
         share=_share,
@@ -130,7 +130,7 @@ def _escape_markdown(text: str) -> str:
     return re.sub(special, r"\\\g<0>", " ".join(text.split()))
 
 
-def _difference(part: Slice, metric: str) -> float | None:
+def difference(part: Slice, metric: str) -> float | None:
     """Candidate minus baseline; None where either is missing."""
     if part.baseline is None:
         return None

@@ -1,5 +1,7 @@
 """Two runs side by side, on plain data."""
 
+from dataclasses import replace
+
 import pytest
 
 from darkroom.components.example_images import ExampleImage
@@ -69,6 +71,23 @@ def test_recipes_are_told_apart_by_field():
     assert Comparison(first, first).recipe == []
 
 
+def test_classes_that_differ_most_come_first():
+    first, second = side("m/1", 0.8), side("m/2", 0.8)
+    better = Slice("label:dog", {"accuracy": 0.7, "example_count": 50.0})
+    evaluation = replace(second.evaluation, slices=(second.evaluation.slices[0], better))
+    pair = Comparison(first, replace(second, evaluation=evaluation))
+    assert [part.name for part in pair.classes] == ["label:dog", "label:<cat>"]
+    page = render_comparison(pair)
+    assert "56.2–80.9 %" in page and "−10.00 pp" in page
+
+
+@pytest.mark.parametrize(
+    ("status", "version"), [("pushed", 7), ("unchanged", 7), ("not_blessed", None)]
+)
+def test_a_version_that_is_another_model_is_not_named(status, version):
+    assert Side("m/1", {**SUMMARY, "status": status}, None).version == version
+
+
 def test_the_page_has_both_and_what_lies_between():
     answers = compare_answers([image(1)], predictor("cat"), predictor("dog"))
     page = render_comparison(Comparison(side("m/1", 0.8), side("m/2", 0.9), answers))
@@ -76,8 +95,7 @@ def test_the_page_has_both_and_what_lies_between():
         "80.00 %",
         "90.00 %",
         "+10.00 pp",
-        "71.12 %",
-        "86.66 %",
+        "71.1–86.7 %",
         "&lt;cat&gt;",
         "cat/1.png",
     ):
