@@ -155,8 +155,8 @@ def _conclude(api: Api, run_id: str, outcome: Outcome) -> int:
     if push.state in ("not_blessed", "withdrawn"):
         say(f"verdict    {push.state.replace('_', ' ')}: nothing was pushed ({push.reason})")
         return exit_code(push.state)
-    place = f"in {push.destination}" if push.destination else "served"
-    say(f"verdict    {push.state}: version {push.version} is {place}")
+    place = f" is in {push.destination}" if push.destination else ""
+    say(f"verdict    {push.state}: version {push.version}{place}")
     return 0
 
 

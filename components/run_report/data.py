@@ -215,12 +215,14 @@ class CardPart:
     Args:
         title: Its heading.
         sentences: What is to be said.
-        rows: A table, its heads in the first row; or none.
+        rows: A table, or none.
+        heads: Of its columns; empty for names with values.
     """
 
     title: str
     sentences: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    heads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

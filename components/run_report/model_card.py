@@ -49,7 +49,6 @@ def _describe_model(data: ReportData) -> CardPart:
         explain_verdict(data.verdict),
     ]
     rows = [
-        ("", ""),
         ("pipeline", data.request.pipeline),
         ("run", data.run_id),
         ("classes", str(len(_classes(data.evaluation)))),
@@ -57,7 +56,7 @@ def _describe_model(data: ReportData) -> CardPart:
         ("head", str(trainer.get("head", ""))),
         ("image size", f"{transform.get('image_height')} × {transform.get('image_width')} pixels"),
     ]
-    return CardPart("Model", tuple(sentences), tuple(row for row in rows if row[0] == "" or row[1]))
+    return CardPart("Model", tuple(sentences), tuple(row for row in rows if row[1]))
 
 
 def _describe_data(data: ReportData) -> CardPart:
@@ -73,32 +72,30 @@ def _describe_data(data: ReportData) -> CardPart:
             "not be used and are in no split."
         )
     splits = data.data.splits
-    rows = [("class", *splits)]
-    rows += [
+    rows = [
         (each.name, *(format_count(each.counts.get(split, 0)) for split in splits))
         for each in data.data.classes
     ]
-    return CardPart("Data", tuple(sentences), tuple(rows) if splits else ())
+    return CardPart("Data", tuple(sentences), tuple(rows), ("class", *splits))
 
 
 def _describe_metrics(evaluation: Evaluation) -> CardPart:
     overall = evaluation.overall.candidate
-    rows = [("metric", "value", "95 % interval")]
-    rows += [
+    rows = [
         (name, format_metric(name, value), format_interval(find_interval(overall, name)))
         for name, value in overall.items()
         if name != EXAMPLE_COUNT
     ]
     count = overall.get(EXAMPLE_COUNT)
     measured = f"On {format_count(round(count))} images." if count else ""
-    return CardPart("Metrics", (measured,) if measured else (), tuple(rows))
+    heads = ("metric", "value", "95 % interval")
+    return CardPart("Metrics", (measured,) if measured else (), tuple(rows), heads)
 
 
 def _describe_slices(evaluation: Evaluation) -> CardPart:
     known = [part for part in evaluation.slices if part.candidate.get(COUNTED) is not None]
     weakest = sorted(known, key=_accuracy)[:_NAMED]
-    rows = [("slice", "images", COUNTED, "95 % interval")]
-    rows += [
+    rows = [
         (
             name_slice(part.name),
             format_count(round(part.candidate.get(EXAMPLE_COUNT) or 0)),
@@ -109,7 +106,7 @@ def _describe_slices(evaluation: Evaluation) -> CardPart:
     ]
     left = len(known) - len(weakest)
     more = (f"The {len(weakest)} weakest of {len(known)}.",) if left else ()
-    return CardPart("Slices", more, tuple(rows) if weakest else ())
+    return CardPart("Slices", more, tuple(rows), ("slice", "images", COUNTED, "95 % interval"))
 
 
 def _list_limits(data: ReportData, evaluation: Evaluation) -> Iterator[str]:
@@ -144,7 +141,7 @@ def _describe_weights(data: ReportData) -> CardPart:
     origin = data.history.weights if data.history else None
     if origin is None:
         return CardPart("Licence of the weights", ("Not known.",))
-    rows = (("", ""), ("began with", origin.source), ("licence", origin.licence))
+    rows = (("began with", origin.source), ("licence", origin.licence))
     return CardPart("Licence of the weights", (), rows)
 
 

@@ -225,7 +225,7 @@ def test_a_run_that_fails_or_is_cancelled_is_1(double, recipe, capsys, state):
             4,
             "withdrawn: nothing was pushed (version 9 was)",
         ),
-        ({"push_state": "unchanged", "pushed_version": 7}, 0, "unchanged: version 7 is served"),
+        ({"push_state": "unchanged", "pushed_version": 7}, 0, "unchanged: version 7"),
         (
             {"examples_train": 1},
             0,

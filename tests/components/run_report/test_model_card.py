@@ -56,7 +56,7 @@ def test_a_split_that_nothing_looked_at_is_no_limit():
     classes = tuple(replace(each, counts={**each.counts, "test": 5}) for each in WHOLE.data.classes)
     tested = replace(WHOLE, data=replace(WHOLE.data, classes=classes))
     assert "decided which epoch" not in " ".join(part_of(tested, "Limits").sentences)
-    assert part_of(tested, "Data").rows[0] == ("class", "train", "eval", "test")
+    assert part_of(tested, "Data").heads == ("class", "train", "eval", "test")
 
 
 def test_names_cannot_break_the_table():
