@@ -70,6 +70,7 @@ def build_training_job(
             "Worker": {"replicas": workers, "restartPolicy": "Never", "template": template}
         },
     }
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": launcher.pod, "uid": launcher.uid}
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": KIND,
@@ -78,7 +79,7 @@ def build_training_job(
             "namespace": launcher.namespace,
             "labels": {"app.kubernetes.io/part-of": "darkroom"},
             "annotations": {CONTENT_ANNOTATION: _digest(specification)},
-            **({"ownerReferences": [_reference(launcher)]} if launcher.uid else {}),
+            **({"ownerReferences": [owner]} if launcher.uid else {}),
         },
         "spec": specification,
     }
@@ -87,10 +88,6 @@ def build_training_job(
 def _digest(specification: Mapping[str, Any]) -> str:
     text = json.dumps(specification, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _reference(launcher: Launcher) -> dict[str, str]:
-    return {"apiVersion": "v1", "kind": "Pod", "name": launcher.pod, "uid": launcher.uid}
 
 
 def _pod(image: str, command: Sequence[str], step: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,6 @@ num_batch_threads {{ value: {threads} }}
 """
 
 Row = dict[str, Any]
-Note = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Plan:
     batch_micros: int
     batch_threads: int
     profile: bool
-    note: Note
+    note: Callable[[str], None]
     show: Callable[[Row], None]
 
     @property
