@@ -179,7 +179,7 @@ class RunSession:
         self._terminal.node_ended(result)
 
     def finish(self, error: str = "", trace: str = "") -> dict[str, Any]:
-        """Writes summary, with what is known, and report, shows where they are; returns the first.
+        """Writes summary and report of what is known, shows where they are; returns the summary.
 
         Args:
             error: What stopped the run outside of any node.

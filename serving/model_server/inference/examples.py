@@ -64,7 +64,7 @@ class ExampleApi:
         return response
 
     def check(self, signature: Any, check_method_name: bool) -> None:
-        """Raises InvalidArgument where a signature's method, inputs or outputs are not its own."""
+        """Raises InvalidArgument for a signature of another API: by method, inputs or outputs."""
         if check_method_name and signature.method_name != self.method:
             raise InvalidArgument(
                 f"Expected {self.kind} signature method_name to be {self.method}. "
