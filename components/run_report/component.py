@@ -31,7 +31,9 @@ class RunReportSpec(ComponentSpec):
 
 
 class RunReport(base_component.BaseComponent):
-    """Writes `index.html`: verdict, metrics, learning curves, mistakes, data.
+    """Writes `index.html` (verdict, metrics, learning curves, mistakes, data) and `MODEL_CARD.md`.
+
+    And `mistakes.json`, for a page that is made when the run has ended.
 
     It must never come from the cache: the verdict is that of this run.
 

@@ -1,9 +1,11 @@
 """How sure a measured share is."""
 
+from typing import Final
+
 from darkroom.components.evaluator.ignorance import wilson_interval
 from darkroom.records.evaluation import EXAMPLE_COUNT, Metrics
 
-COUNTED = "accuracy"
+COUNTED: Final = "accuracy"
 """The metric that is a share of the examples."""
 
 

@@ -125,16 +125,20 @@ def _list_limits(data: ReportData, evaluation: Evaluation) -> Iterator[str]:
         )
     cut_by = sorted({part.name.partition(":")[0] for part in evaluation.slices})
     yield f"Measured apart, by slices: {', '.join(cut_by) or 'nothing'}."
-    classes = [part for part in evaluation.slices if part.name.startswith("label:")]
-    counts = [(part.name, round(part.candidate.get(EXAMPLE_COUNT) or 0)) for part in classes]
-    small = [(name.partition(":")[2], count) for name, count in counts if count < FEW]
+    small = _name_small_classes(evaluation)
     if small:
-        named = ", ".join(f"{name} ({count})" for name, count in small[:_NAMED])
-        others = f" and {len(small) - _NAMED} more" if len(small) > _NAMED else ""
-        yield f"Classes measured on fewer than {FEW} images say little: {named}{others}."
+        yield f"Classes measured on fewer than {FEW} images say little: {small}."
     yield "Whether its probabilities are calibrated was not measured."
     if evaluation.learned_nothing:
         yield f"{evaluation.learned_nothing[0].upper()}{evaluation.learned_nothing[1:]}."
+
+
+def _name_small_classes(evaluation: Evaluation) -> str:
+    classes = [part for part in evaluation.slices if part.name.startswith("label:")]
+    counts = [(part.name, round(part.candidate.get(EXAMPLE_COUNT) or 0)) for part in classes]
+    small = [f"{name.partition(':')[2]} ({count})" for name, count in counts if count < FEW]
+    others = f" and {len(small) - _NAMED} more" if len(small) > _NAMED else ""
+    return ", ".join(small[:_NAMED]) + others
 
 
 def _describe_weights(data: ReportData) -> CardPart:
