@@ -99,6 +99,8 @@ def _to_json(comparison: "Comparison", page: Path) -> dict[str, Any]:
 
 
 def _show(comparison: "Comparison", page: Path) -> None:
+    from darkroom.components.run_report.wording import format_interval
+
     overall = comparison.overall
     rows = [
         (name, (overall.baseline or {}).get(name), value)
@@ -106,6 +108,9 @@ def _show(comparison: "Comparison", page: Path) -> None:
         if name != "example_count"
     ]
     print_table(("metric", comparison.first.name, comparison.second.name), rows)
+    between = [format_interval(side.interval) for side in (comparison.first, comparison.second)]
+    if all(between):
+        print(f"accuracy  {between[0]} and {between[1]}, at 95 %")
     for field, before, now in comparison.recipe:
         print(f"recipe    {field}: {before} → {now}")
     if answers := comparison.answers:

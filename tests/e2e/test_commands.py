@@ -95,7 +95,9 @@ def test_two_runs_are_laid_side_by_side(workspace, capsys):
     assert right[0] - right[1] == answers["first_only"] - answers["second_only"]
     assert Path(found["page"]).read_text().startswith("<!doctype html>")
     assert main(["compare", first, second, "--runs", str(workspace.runs)]) == 0
-    assert "recipe    trainer.seed: 1 → 5" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "recipe    trainer.seed: 1 → 5" in printed
+    assert f"accuracy  {low * 100:.1f}–" in printed
 
 
 def test_without_a_server_one_is_started_for_the_question(workspace):

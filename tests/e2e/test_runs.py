@@ -53,10 +53,15 @@ def test_a_first_run_pushes_a_model_that_answers(workspace, first):
 
 
 def test_the_report_stands_on_its_own(workspace, first):
-    page = (workspace.runs / "small" / first["run_id"] / "report.html").read_text()
+    folder = workspace.runs / "small" / first["run_id"]
+    page = (folder / "report.html").read_text()
     assert "data:image/" in page
     assert 'src="http' not in page
     assert first["run_id"] in first["report"]
+    assert "Time of each node" in page and "Trained on" in page
+    assert first["data_fingerprint"] in page
+    assert "| 3 | " in (folder / "MODEL_CARD.md").read_text(), "classes were counted"
+    assert "letters rendered from fonts" in (folder / "MODEL_CARD.md").read_text()
 
 
 def test_an_identical_second_run_trains_and_pushes_nothing_even_if_it_must_improve(
@@ -99,6 +104,7 @@ def test_a_withdrawn_model_is_not_pushed_again_until_somebody_says_so(workspace,
     assert cached(held)["Trainer"]
     page = (workspace.runs / "small" / "latest" / "report.html").read_text()
     assert "Withdrawn" in page and str(withdrawn) in page
+    assert 'href="../20' in page, "the run before"
     withdrawn.rename(workspace.serving / str(version))
     assert run(workspace)["status"] == "unchanged"
 
