@@ -1,4 +1,8 @@
-"""docs/tutorial.md: its commands, run one after the other in a folder of photographs."""
+"""docs/tutorial.md: a newcomer's way, from the installation of the wheel to an answer and back.
+
+Its commands are run one after the other in a folder that holds photographs and the wheel; those of
+README.md are some of them.
+"""
 
 import contextlib
 import json
@@ -7,7 +11,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,10 +18,17 @@ import pytest
 from darkroom.tests.photographs import find_clothing
 from darkroom.tests.ports import free_ports
 from darkroom.tests.programs import find_program
+from darkroom.tests.wheel import ROOT, build_wheel, make_environment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.host]
-TUTORIAL = (Path(__file__).resolve().parents[2] / "docs" / "tutorial.md").read_text()
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", TUTORIAL, re.MULTILINE | re.DOTALL)
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
+
+
+def find_blocks(text):
+    return re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+BLOCKS = find_blocks(TUTORIAL)
 CLASSES = ("dress", "pants", "shoes")
 IMAGES = 40
 SECONDS = 600
@@ -32,12 +42,13 @@ def copy_photographs(folder):
             shutil.copy(path, folder / name)
 
 
-def run_script(script, folder):
+def run_script(script, folder, programs, settings):
     """Standard output; what the script left running is ended."""
-    commands = Path(sys.executable).parent
-    environment = {**os.environ, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+    kept = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     process = subprocess.Popen(
-        ["bash", "-e", "-c", script], cwd=folder, env=environment, start_new_session=True,
+        ["bash", "-e", "-c", script], cwd=folder, env={**kept, **settings, "PATH": path},
+        start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
@@ -55,10 +66,20 @@ def workplace(tmp_path_factory):
     find_program("curl")
     folder = tmp_path_factory.mktemp("tutorial")
     copy_photographs(folder / "photographs")
+    shutil.copy(build_wheel(tmp_path_factory.mktemp("source")), folder)
+    programs, settings = make_environment(tmp_path_factory.mktemp("environment"))
     ports = dict(zip(("8501", "8500"), map(str, free_ports(2)), strict=True))
     blocks = [re.sub("850[01]", lambda found: ports[found[0]], block) for block in BLOCKS]
-    printed = run_script(f"\necho {END}\n".join(blocks), folder).split(f"{END}\n")
+    script = f"\necho {END}\n".join(blocks)
+    printed = run_script(script, folder, programs, settings).split(f"{END}\n")
     return folder, dict(zip((block.splitlines()[0] for block in BLOCKS), printed, strict=True))
+
+
+def test_the_commands_of_the_readme_are_among_them():
+    (block,) = find_blocks((ROOT / "README.md").read_text())
+    run = {line for each in BLOCKS for line in each.splitlines()}
+    assert len(block.splitlines()) > 5
+    assert set(block.splitlines()) <= run
 
 
 def test_init_says_what_the_tutorial_says(workplace):

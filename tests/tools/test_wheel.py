@@ -1,6 +1,5 @@
 """The installed package works without the repository."""
 
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -10,24 +9,14 @@ from pathlib import Path
 import pytest
 
 from darkroom.tests.rooms import NOT_INSTALLED, ROOMS, ROOT
+from darkroom.tests.wheel import MODULES, build_wheel
 
-MODULES = ("__init__.py", "__main__.py", "py.typed", "pipeline.py")
 DATA_SUFFIXES = (".binpb", ".j2", ".h5", ".npz", ".json")
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
-    """The wheel, built from a copy of what it is made of."""
-    source = tmp_path_factory.mktemp("source")
-    for room in (*ROOMS, "configs", "docs"):
-        ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / room, source / room, ignore=ignored)
-    for name in (*MODULES, "pyproject.toml", "setup.py", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "dist"]
-    subprocess.run(command, cwd=source, check=True, capture_output=True)
-    (built,) = (source / "dist").glob("darkroom-*.whl")
-    return built
+    return build_wheel(tmp_path_factory.mktemp("source"))
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +77,6 @@ def test_the_command_works_from_the_installed_package(installed, tmp_path):
     assert "40 rows, 0 rejected" in shown
     # There is no such recipe; the data of the shipped one are not here.
     assert shown.splitlines()[-1] == "0 0 2 2"
-
-
-def test_the_trainer_runs_from_the_installed_package(installed, tmp_path):
-    script = "from darkroom.trainer.run import run_fn; print(run_fn.__code__.co_filename)"
-    assert Path(run_outside(script, installed, tmp_path).strip()).is_relative_to(installed)
 
 
 def test_what_others_have_beside_it_under_common_names_is_not_touched(installed, tmp_path):
