@@ -1,8 +1,6 @@
 """`python -m darkroom` is the command `darkroom`."""
 
-import sys
-
-from darkroom.commands.main import main
+from darkroom.commands.main import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -72,8 +72,12 @@ def _ask(first: "Run", second: "Run") -> "tuple[Answers | None, str]":
     from darkroom.components.run_report.comparison import compare_answers
     from darkroom.components.run_report.mistakes import load_predictor
     from darkroom.runner.output import logged_to
+    from darkroom.runner.terminal import Terminal
 
-    with logged_to(Path("/dev/null")):
+    with (
+        logged_to(Path("/dev/null")) as stream,
+        Terminal(stream).doing("loading TensorFlow, and asking both models"),
+    ):
         predictors = [load_predictor(model / SERVING_MODEL) for model in models if model]
         test = examples / "Split-test"
         judged = test if test.is_dir() else examples / "Split-eval"

@@ -26,6 +26,7 @@ from darkroom.commands import (
     versions,
 )
 from darkroom.records.suggestion import did_you_mean
+from darkroom.runner.interpreter import leave
 
 EXIT_FAILED: Final = 1
 EXIT_REFUSED: Final = 2
@@ -86,6 +87,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Else Python complains when it flushes what it could not write.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
+
+
+def program() -> NoReturn:
+    """Runs the command line, and ends the process."""
+    leave(main())
 
 
 def create_parser() -> argparse.ArgumentParser:
