@@ -33,7 +33,7 @@ from darkroom.runner.interruption import interruptible, is_interrupted
 from darkroom.runner.options import add_run_arguments
 from darkroom.runner.output import logged_to
 from darkroom.runner.run import LocalRun, run_locally
-from darkroom.runner.session import LOADING, RunError, RunPlace, exit_code
+from darkroom.runner.session import LOADING, RunError, RunPlace, exit_code, refuse_busy
 from darkroom.runner.terminal import Terminal
 from darkroom.storage.errors import StorageError
 from darkroom.storage.object_store import is_uri
@@ -253,10 +253,12 @@ def run(
         KeyboardInterrupt: The process was told to stop before the run began.
         RunError: The run cannot be started, or its summary cannot be written.
     """
+    home = recipe.runs_folder.resolve() / recipe.name
+    refuse_busy(home)
     with keep_open(recipe.data):
         found = _look(recipe, quiet)
         request = _describe_request(recipe, config_path, assignments, found.state)
-        return run_locally(_plan(recipe, request, found), verbose, quiet)
+        return run_locally(_plan(recipe, request, found, home), verbose, quiet)
 
 
 class _Found(NamedTuple):
@@ -276,8 +278,7 @@ def _look(recipe: Recipe, quiet: bool) -> _Found:
     return _Found(overview, state, said)
 
 
-def _plan(recipe: Recipe, request: Request, found: _Found) -> LocalRun:
-    home = recipe.runs_folder.resolve() / recipe.name
+def _plan(recipe: Recipe, request: Request, found: _Found, home: Path) -> LocalRun:
     facts: dict[str, Any] = {
         "config": request.config,
         "recipe": request.recipe,

@@ -75,9 +75,10 @@ class Recipe(BaseModel):
     @classmethod
     def _is_known(cls, version: int) -> int:
         if version != VERSION:
+            older = "docs/upgrading.md says what has changed since"
             raise ValueError(
                 f"{version} is not {VERSION}, the form of recipes that this Darkroom reads; "
-                "docs/upgrading.md says what has changed"
+                f"{older if version < VERSION else 'a newer Darkroom may'}"
             )
         return version
 

@@ -21,7 +21,7 @@ from darkroom.runner.summary import (
     write_summary,
 )
 from darkroom.runner.terminal import ProgressHandler, Terminal
-from darkroom.storage.locks import locked
+from darkroom.storage.locks import is_locked, locked
 from darkroom.storage.whole_files import replace_text
 
 LOG_FILE = "run.log"
@@ -125,6 +125,16 @@ def only_run(home: Path) -> Iterator[None]:
     """
     with locked(home / LOCK_FILE, functools.partial(_refuse_second, home)):
         yield
+
+
+def refuse_busy(home: Path) -> None:
+    """Refuses at once what the lock would refuse after all has been looked at.
+
+    Raises:
+        RunBusyError: Another process has the pipeline's lock.
+    """
+    if is_locked(home / LOCK_FILE):
+        _refuse_second(home)
 
 
 def _refuse_second(home: Path) -> NoReturn:

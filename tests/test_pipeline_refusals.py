@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from darkroom import pipeline
+from darkroom.storage.locks import locked
 from darkroom.tests.workspace import Workspace
 
 
@@ -118,6 +119,19 @@ def test_a_file_that_is_no_recipe_is_refused(workspace, capsys, content, words):
 def test_a_missing_recipe_is_refused(workspace, capsys):
     message = refuse(workspace, capsys, ["--config", "absent.yaml"])
     assert "'absent.yaml'" in message
+
+
+def test_a_second_run_is_refused_before_the_data_are_looked_at(workspace, capsys, monkeypatch):
+    monkeypatch.delattr(pipeline, "check")
+    path = workspace.write_recipe()
+    (workspace.runs / "small").mkdir(parents=True)
+    with locked(workspace.runs / "small" / ".lock"):
+        before = sorted(workspace.folder.rglob("*"))
+        assert pipeline.main(["--config", str(path)]) == 1
+        assert sorted(workspace.folder.rglob("*")) == before
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1
+    assert said.err.startswith("error: another run of this pipeline is going on in ")
 
 
 def test_the_recipe_is_found_by_option_then_variable(workspace, capsys, monkeypatch):

@@ -74,5 +74,6 @@ def test_the_users_folder_is_found_in_paths(recipe, monkeypatch):
 
 
 def test_another_form_of_recipes_is_refused(recipe):
-    with pytest.raises(ConfigError, match=r"^version: 2 is not 1, the form of recipes that"):
-        load_recipe(recipe, ["version=2"])
+    for version, words in (("2", "a newer Darkroom may"), ("0", r"docs/upgrading\.md says")):
+        with pytest.raises(ConfigError, match=rf"^version: {version} is not 1, the form.*{words}"):
+            load_recipe(recipe, [f"version={version}"])
