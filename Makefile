@@ -33,7 +33,7 @@ demo: setup ## Run the digits end to end, serve the pushed model and ask it
 	$(BIN)/python -m darkroom.tools.demo
 
 run: setup ## Run the pipeline on CONFIG (configs/digits.yaml)
-	$(BIN)/python pipeline.py --config "$(CONFIG)"
+	$(BIN)/darkroom run "$(CONFIG)"
 
 serve: setup ## Serve models/digits on PORT (REST, 8501) and GRPC_PORT (8500)
 	$(BIN)/python -m darkroom.serving.model_server --model_name=digits \

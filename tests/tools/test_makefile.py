@@ -31,7 +31,9 @@ def checkout(tmp_path):
     folder = tmp_path / "Größe mit Leerzeichen" / "dark room"
     (folder / "tests" / "serving" / "deploy").mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", folder)
-    programs = [f".venv/bin/{name}" for name in ("python", "ruff", "mypy", "lint-imports")]
+    programs = [
+        f".venv/bin/{name}" for name in ("python", "darkroom", "ruff", "mypy", "lint-imports")
+    ]
     programs += [".venv/uv/bin/uv", "tests/serving/deploy/install_tools.sh", "host/python3"]
     for name in programs:
         program = folder / name
@@ -69,8 +71,8 @@ def test_no_target_splits_a_word_at_its_blanks(checkout, target, locale):
 
 
 def test_recipe_arrives_whole(checkout):
-    (command,) = [words for words in make(checkout, "run") if "pipeline.py" in words]
-    assert command == ["python", "pipeline.py", "--config", RECIPE]
+    (command,) = [words for words in make(checkout, "run") if words[0] == "darkroom"]
+    assert command == ["darkroom", "run", RECIPE]
 
 
 def test_served_folder_is_that_of_the_checkout(checkout):
