@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -13,6 +13,10 @@ SPLITS: Final[tuple[str, ...]] = (TRAIN, EVAL, TEST)
 """The most needed first."""
 _TOLERANCE: Final = 0.25
 """Groups are moved where a split is farther from its share than this part of the share."""
+
+
+_SETTLED: Final = 64
+"""A class with so many images in a split can spare those that another class has too."""
 
 
 class Member(NamedTuple):
@@ -81,7 +85,7 @@ class _Unit:
 
 
 def plan_splits(
-    members: Iterable[Member], fractions: Mapping[str, float], salt: str
+    members: Iterable[Member], fractions: Mapping[str, float], salt: str, grouped: bool
 ) -> tuple[SplitPlan, list[str]]:
     """Places examples so that each class is in each split as soon as it has enough of them.
 
@@ -93,13 +97,14 @@ def plan_splits(
         members: Of all examples whose split is drawn.
         fractions: Share by split, but for train.
         salt: Another one draws other splits.
+        grouped: Whether some have a group. Without any, memory does not grow with the classes.
 
     Returns:
         The plan, and the labels of the classes that miss a split all the same.
     """
     plan = SplitPlan(fractions, salt)
-    units = _unite(members, plan)
-    if any(unit.key.startswith(b"group:") for unit in units.values()):
+    units = _unite(members if grouped else _drop_settled(members, plan), plan)
+    if grouped:
         for split, fraction in fractions.items():
             _approach(split, fraction, list(units.values()))
     missing = _fill(list(units.values()), (TRAIN, *fractions))
@@ -109,6 +114,16 @@ def plan_splits(
         if unit.split != plan.place(plan.position(key))
     }
     return SplitPlan(fractions, salt, moved), missing
+
+
+def _drop_settled(members: Iterable[Member], plan: SplitPlan) -> Iterator[Member]:
+    """Without most of those whose class has so many in each split that none will be moved."""
+    seen: dict[str, dict[str, set[bytes]]] = {}
+    for member in members:
+        held = seen.setdefault(member.label, {split: set() for split in (TRAIN, *plan.fractions)})
+        if min(map(len, held.values())) < _SETTLED:
+            held[plan.choose(member)].add(member.digest)
+            yield member
 
 
 def _unite(members: Iterable[Member], plan: SplitPlan) -> dict[bytes, _Unit]:

@@ -38,12 +38,16 @@ def plan_data(data: DataSet) -> tuple[SplitPlan, list[str]]:
     Raises:
         DataLocationError: The data cannot be listed.
     """
-    given = {row.split for row in data.list_rows() if not row.skipped}
+    given, grouped = set(), False
+    for row in data.list_rows():
+        if not row.skipped:
+            given.add(row.split)
+            grouped = grouped or bool(row.group)
     fractions = drawn_fractions(data.config, given)
     splits = [split for split in SPLITS if split == TRAIN or split in {*given, *fractions}]
     if not fractions:
         return SplitPlan(), splits
-    plan, missing = plan_splits(_list_members(data), fractions, data.config.split_salt)
+    plan, missing = plan_splits(_list_members(data), fractions, data.config.split_salt, grouped)
     if missing:
         named = ", ".join(map(repr, missing[:_NAMED])) + (", …" if len(missing) > _NAMED else "")
         PROGRESS.warning(

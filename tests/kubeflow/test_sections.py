@@ -14,6 +14,20 @@ from darkroom.tests.workspace import Workspace
 CHANGES = {
     "data.path": "/elsewhere",
     "data.csv_file": "other.csv",
+    "data.jsonl_file": "other.jsonl",
+    "data.parquet_file": "other.parquet",
+    "data.delimiter": ";",
+    "data.encoding": "cp1252",
+    "data.include": ["*.png"],
+    "data.exclude": ["a/*"],
+    "data.newest_spans": 2,
+    "data.skip_unlabelled": True,
+    "data.image_prefix": "images/",
+    "data.image_suffix": ".png",
+    "data.one_hot_columns": ["a", "b"],
+    "data.empty_labels": [],
+    "data.split_column": "part",
+    "data.test_fraction": 0.1,
     "data.image_column": "file",
     "data.label_column": "class",
     "data.group_column": "block",
@@ -58,11 +72,11 @@ CHANGES = {
     "push.warmup_batch_sizes": [1],
 }
 """Field to another value than the recipe's."""
-ELSEWHERE = {"data.format", "trainer.backbone", "trainer.alpha"}
+ELSEWHERE = {"data.format", "data.path_pattern", "trainer.backbone", "trainer.alpha"}
 """Fields that cannot change alone, each within a section that others are in."""
 NO_NODES = ("version", "name", "runs_folder", "beam_pipeline_args", "kubeflow")
 GIVEN = {
-    "data": {"group_column": "source"},
+    "data": {"group_column": "source", "split_column": "source"},
     "evaluation": {"thresholds": {"accuracy": {"min": 0.5, "max": 1.0, "min_improvement": 0.0}}},
 }
 """A field that is null is no parameter."""

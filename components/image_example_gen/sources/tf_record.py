@@ -66,15 +66,13 @@ class TfRecordSource(TableSource):
 
     def _read(self, name: str) -> Iterator[tuple[int, bytes, Mapping[str, Any]]]:
         """Where each example begins, its bytes, and its features."""
+        import tensorflow as tf  # Slow to import, and for this format alone.
         from google.protobuf.message import DecodeError
 
-        from darkroom.serving.protos import message_class
-
-        example = message_class("tensorflow.Example")
         with self._place.open(name, "data.path") as file:
             for start, data in _iterate(file, name):
                 try:
-                    yield start, data, example.FromString(data).features.feature
+                    yield start, data, tf.train.Example.FromString(data).features.feature
                 except DecodeError:
                     _refuse(name, start, "no tf.Example")
 

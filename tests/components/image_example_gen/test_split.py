@@ -20,7 +20,7 @@ DIGESTS = [number.to_bytes(32, "big") for number in range(4000)]
 
 
 def draw(members, fractions=FRACTIONS, salt=""):
-    plan, missing = plan_splits(members, fractions, salt)
+    plan, missing = plan_splits(members, fractions, salt, any(m.group for m in members))
     return [plan.choose(member) for member in members], missing
 
 
@@ -85,8 +85,8 @@ def test_the_order_of_the_rows_does_not_count(members):
 
 @given(kept=images, more=images)
 def test_rows_stay_where_they_are_when_others_come(kept, more):
-    before, _ = plan_splits(kept, FRACTIONS, "")
-    after, _ = plan_splits([*kept, *more], FRACTIONS, "")
+    before, _ = plan_splits(kept, FRACTIONS, "", False)
+    after, _ = plan_splits([*kept, *more], FRACTIONS, "", False)
     changed = {m.key for m in kept if before.choose(m) != after.choose(m)}
     assert changed <= {*before.moved, *after.moved}
     assert len(after.moved) <= 6, "for each class one image for each split but the fullest"
@@ -100,6 +100,15 @@ def test_classes_of_some_size_never_change(salt):
     after, missing = draw(grown, salt=salt)
     assert after[: len(before)] == before
     assert missing == ["new"]
+
+
+def test_only_images_of_small_classes_are_moved():
+    members = [m for c in range(3) for m in place_images(f"c{c}", range(c * 900, 2000 + c * 900))]
+    members += place_images("few", [0, 1, 2])
+    plan, missing = plan_splits(members, FRACTIONS, "", grouped=False)
+    assert missing == []
+    assert set(plan.moved) <= {member.key for member in members[-3:]}
+    assert len({plan.choose(member) for member in members[-3:]}) == 3
 
 
 def test_the_fractions_are_met_and_the_salt_draws_other_splits():
