@@ -31,11 +31,16 @@ def serialize_example(image: bytes, label: str, path: str) -> bytes:
     return tf.train.Example(features=tf.train.Features(feature=named)).SerializeToString()
 
 
-def make_examples(folder: Path, images: Sequence[bytes], labels: Sequence[str]) -> Artifact:
-    """An Examples artifact whose splits `train` and `eval` both hold all images."""
+def make_examples(
+    folder: Path,
+    images: Sequence[bytes],
+    labels: Sequence[str],
+    splits: Sequence[str] = ("train", "eval"),
+) -> Artifact:
+    """An Examples artifact whose splits all hold all images."""
     examples = make_artifact(standard_artifacts.Examples, folder)
-    examples.split_names = artifact_utils.encode_split_names(["train", "eval"])
-    for split in ("train", "eval"):
+    examples.split_names = artifact_utils.encode_split_names(list(splits))
+    for split in splits:
         path = folder / f"Split-{split}" / "data_tfrecord-00000-of-00001"
         path.parent.mkdir(parents=True)
         with tf.io.TFRecordWriter(str(path)) as writer:

@@ -29,9 +29,10 @@ class ImageExampleGen(BaseBeamComponent):
     """Turns images and labels into tf.Examples, and sets the rest aside with the reason.
 
     Outputs:
-        examples: Splits `train` and `eval`; custom properties `examples_train`, `examples_eval`.
+        examples: Splits `train`, `eval` and maybe `test`; custom properties `examples_train`,
+            `examples_eval`, `examples_test`.
         quarantine: quarantine.jsonl and summary.json; custom properties `rows`, `examples`,
-            `quarantined`, of which the first is the sum of the others.
+            `quarantined`, `skipped`, of which the first is the sum of the others.
     """
 
     SPEC_CLASS = ImageExampleGenSpec

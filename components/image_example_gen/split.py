@@ -97,7 +97,7 @@ def plan_splits(
         members: Of all examples whose split is drawn.
         fractions: Share by split, but for train.
         salt: Another one draws other splits.
-        grouped: Whether some have a group. Without any, memory does not grow with the classes.
+        grouped: Whether some have a group. Without any, large classes take no more memory.
 
     Returns:
         The plan, and the labels of the classes that miss a split all the same.

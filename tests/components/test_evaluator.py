@@ -131,6 +131,12 @@ def test_an_absolute_bound_is_named_when_it_is_missed(evaluate):
     assert reason == "accuracy is 0.8333, wanted ≥ 0.9"
 
 
+def test_a_test_split_is_judged_where_there_is_one(evaluate, tmp_path):
+    measured = make_examples(tmp_path / "test", brightness.IMAGES, brightness.LABELS, ["test"])
+    results, _ = evaluate("good", "none", {"accuracy": {"min": 0.9}}, measured)
+    assert results["candidate"]["overall"][EXAMPLE_COUNT] == 6
+
+
 def test_a_baseline_of_other_classes_is_not_compared_with(models):
     good, worse = (Path(models[name].uri) / "Format-Serving" for name in ("good", "worse"))
     assert baseline_state(good, worse, ["dark", "bright"]) == "compared"

@@ -54,6 +54,7 @@ class TableSource(Source):
         super().__init__(config, place)
         self._paths = ImagePaths(place, config.image_prefix, config.image_suffix)
         self._empty = frozenset(word.lower() for word in config.empty_labels)
+        self._emptied: set[str] = set()
 
     @classmethod
     def find_conflict(cls, config: "DataConfig") -> str:
@@ -104,11 +105,17 @@ class TableSource(Source):
 
     def list_notes(self) -> list[str]:
         """See `Source`."""
+        notes = []
         written, found = self._paths.respelled
-        if not found:
-            return []
-        count = self._paths.respellings
-        return [f"{count} image paths are spelt otherwise than files: {written!r} is {found!r}"]
+        if found:
+            count = self._paths.respellings
+            notes.append(
+                f"{count} image paths are spelt otherwise than files: {written!r} is {found!r}"
+            )
+        if self._emptied:
+            words = ", ".join(map(repr, sorted(self._emptied)))
+            notes.append(f"labels that are taken for none (data.empty_labels): {words}")
+        return notes
 
     def explain_missing(self, row: Row) -> str:
         """See `Source`."""
@@ -167,7 +174,10 @@ class TableSource(Source):
         columns = self._config.one_hot_columns
         if not columns:
             label = normalize_label(cells[self._config.label_column])
-            return "" if label.lower() in self._empty else label, ""
+            if label.lower() not in self._empty:
+                return label, ""
+            self._emptied.add(label)
+            return "", ""
         marks = {column: cells[column].strip().lower() for column in columns}
         for column, mark in marks.items():
             if mark not in _YES | _NO:

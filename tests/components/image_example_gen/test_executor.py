@@ -82,13 +82,14 @@ row = st.tuples(
 
 
 @settings(max_examples=5)
-@given(rows=st.lists(row, max_size=30))
-def test_rows_in_are_examples_plus_quarantined(tmp_path_factory, rows):
+@given(rows=st.lists(row, max_size=30), skip=st.booleans())
+def test_rows_in_are_examples_plus_quarantined_plus_skipped(tmp_path_factory, rows, skip):
     folder = tmp_path_factory.mktemp("data")
     write_files(folder)
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("image_path", "label"), *rows])
-    examples, quarantine = ingest(DataConfig(path=folder, eval_fraction=0.5), folder / "out")
+    config = DataConfig(path=folder, eval_fraction=0.5, test_fraction=0.2, skip_unlabelled=skip)
+    examples, quarantine = ingest(config, folder / "out")
     by_split = read_examples(examples)
     written = [example for split in by_split.values() for example in split]
 
@@ -96,26 +97,27 @@ def test_rows_in_are_examples_plus_quarantined(tmp_path_factory, rows):
     expected = {
         number: "empty_label" if not label.strip() else REASONS[path]
         for number, (path, label) in enumerate(rows, start=2)
-        if (path, label) not in good
+        if (path, label) not in good and (label.strip() or not skip)
     }
     found = [(e[IMAGE_PATH].decode(), e[LABEL].decode()) for e in written]
     assert Counter(found) == Counter(good)
     assert {line.row: line.reason for line in read_rows(quarantine.uri)} == expected
 
     summary = read_summary(quarantine.uri)
-    assert (summary.rows, summary.examples, summary.quarantined) == (
-        len(rows),
-        len(good),
-        len(expected),
-    )
-    assert summary.splits == {split: len(by_split[split]) for split in ("train", "eval")}
+    counts = (summary.rows, summary.examples, summary.quarantined, summary.skipped)
+    skipped = sum(skip and not label.strip() for _, label in rows)
+    assert counts == (len(rows), len(good), len(expected), skipped)
+    assert counts[0] == sum(counts[1:])
+    assert summary.splits == {split: len(found) for split, found in by_split.items()}
+    assert list(summary.splits) == ["train", "eval", "test"]
     assert summary.reasons == Counter(expected.values())
     labels = {}
     for path, label in good:
         labels.setdefault(IMAGES[path], []).append(label)
     assert summary.duplicates == len(good) - len(labels)
     assert summary.conflicting_labels == sum(len(set(found)) > 1 for found in labels.values())
-    assert not {e[IMAGE] for e in by_split["train"]} & {e[IMAGE] for e in by_split["eval"]}
+    seen = [{e[IMAGE] for e in split} for split in by_split.values()]
+    assert sum(map(len, seen)) == len(set().union(*seen)), "no image is in two splits"
 
 
 @pytest.fixture(scope="module")

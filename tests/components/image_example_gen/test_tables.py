@@ -183,6 +183,8 @@ def test_unlabelled_rows_are_skipped_when_the_recipe_says_so(folder):
 def test_what_means_nothing_is_no_label(folder, empty):
     rows = list_rows(folder, text([*PLAIN, ("images/0.jpg", empty)]))
     assert rows[-1].label == ""
+    said = f"labels that are taken for none (data.empty_labels): {empty!r}"
+    assert check(DataConfig(path=folder)).notes == ((said,) if empty.strip() else ())
     kept = list_rows(folder, empty_labels=(), min_class_images=1)
     assert kept[-1].label == empty.strip()
 
