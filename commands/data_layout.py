@@ -1,5 +1,6 @@
 """What a folder or a table of somebody's photographs looks like, before there is a recipe."""
 
+import re
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,11 +24,14 @@ IMAGE_COLUMNS: Final = (
 )  # fmt: skip
 LABEL_COLUMNS: Final = (
     "label", "class", "category", "class_name", "label_name", "target", "species", "breed", "y",
+    "labels", "classes", "classid", "class_id", "label_id", "diagnosis", "dx", "type", "tag",
 )  # fmt: skip
 SPLIT_COLUMNS: Final = ("split", "set", "subset", "partition", "phase", "usage")
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic")
 _FORMATS: Final = {".csv": "csv", ".tsv": "csv", ".csv.gz": "csv", ".jsonl": "jsonl",
                    ".parquet": "parquet"}  # fmt: skip
+_METADATA: Final = re.compile(r"[^/]+/metadata\.(?:csv|jsonl|parquet)")
+"""Of Hugging Face's image folders, one in the folder of each split."""
 _LOOKED_AT: Final = 10_000
 """Rows of a table that show what its columns are."""
 _BITS: Final = frozenset(("0", "1", "0.0", "1.0"))
@@ -68,7 +72,8 @@ def find_layout(place: Path) -> DataLayout:
     tables = [name for name in names if "/" not in name and _format_of(name)]
     if len(tables) == 1:
         return _read_table(place, tables[0])
-    splits = parse_splits([name.partition(".")[0] for name in tables])
+    tables = tables or [name for name in names if _METADATA.fullmatch(name)]
+    splits = parse_splits(map(_stem, tables))
     if tables and len({*splits.values()}) == len(tables) and TRAIN in splits.values():
         return _read_split_tables(place, tables)
     classes = any("/" in name and name.lower().endswith(IMAGE_SUFFIXES) for name in names)
@@ -102,7 +107,7 @@ def median_side(layout: DataLayout, number: int = 200) -> int:
 
 
 def _read_split_tables(folder: Path, tables: Sequence[str]) -> DataLayout:
-    files = {parse_split(name.partition(".")[0]): name for name in tables}
+    files = {parse_split(_stem(name)): name for name in tables}
     train = _read_table(folder, files[TRAIN])
     section = {key: value for key, value in train.section.items() if not key.endswith("_file")}
     return DataLayout(folder, {**section, "split_files": files})
@@ -151,10 +156,11 @@ def _add_prefix(layout: DataLayout) -> DataLayout:
     rows = list(islice(data.list_rows(), 100))
     if any(data.source.has_image(row) for row in rows) or not isinstance(data.source, TableSource):
         return layout
-    prefixes = {data.source.find_prefix(row.image_path) for row in rows}
-    if len(prefixes) != 1 or not (prefix := prefixes.pop()):
-        return layout
-    return DataLayout(layout.path, {**layout.section, "image_prefix": prefix})
+    prefix = data.source.find_prefix(rows[0].image_path)
+    tried = DataLayout(layout.path, {**layout.section, "image_prefix": prefix})
+    data = open_data(tried.config)
+    found = all(data.source.has_image(row) for row in islice(data.list_rows(), 100))
+    return tried if prefix and found else layout
 
 
 def _by_name(columns: Sequence[str], names: Sequence[str]) -> str:
@@ -180,6 +186,11 @@ def _by_repetition(columns: Sequence[str], cells: Sequence[Mapping[str, str]]) -
         if 2 <= len(counts) <= len(cells) / 4:
             found.append(column)
     return found[0] if len(found) == 1 else ""
+
+
+def _stem(table: str) -> str:
+    """What says the split of a table: its name, or that of the folder in which metadata lie."""
+    return table.partition("/" if "/" in table else ".")[0]
 
 
 def _format_of(name: str) -> str:

@@ -104,10 +104,15 @@ ONE_HOT = [f"{n},{n % 2},{1 - n % 2}" for n in range(20)]
         ({"train.csv": ["file,label", *(f"x/{n}.png,{'ab'[n % 2]}" for n in range(9))],
           "val.csv": ["file,label", *(f"x/{n}.png,{'ab'[n % 2]}" for n in range(9, 20))]},
          {"split_files": {"train": "train.csv", "eval": "val.csv"}}),
+        ({"train/metadata.csv": ["file_name,label", *(f"{n}.png,{'ab'[n % 2]}" for n in range(14))],
+          "test/metadata.csv": ["file_name,label", *(f"{n}.png,{'ab'[n % 2]}" for n in range(6))]},
+         {"split_files": {"train": "train/metadata.csv", "test": "test/metadata.csv"}}),
     ],
 )  # fmt: skip
 def test_tables_become_recipes_that_the_ingest_reads(place, capsys, tables, expected):
-    write_images(place / "data/x", [f"{number}.png" for number in range(20)])
+    for folder, count in (("x", 20), ("train", 14), ("test", 6)):
+        if folder == "x" or any(name.startswith(folder + "/") for name in tables):
+            write_images(place / "data" / folder, [f"{number}.png" for number in range(count)])
     for name, lines in tables.items():
         (place / "data" / name).write_text("\n".join(lines) + "\n")
     assert main(["init", "data"]) == 0, capsys.readouterr().err

@@ -36,17 +36,23 @@ class ImagePaths:
         self.respelled: tuple[str, str] = "", ""
         self.respellings = 0
 
-    def find(self, written: str) -> tuple[str, str]:
+    def find(self, written: str, folder: str = "") -> tuple[str, str]:
         """The file's name, and why it is not known which is meant, or empty.
 
         Args:
             written: As in the table, without outer white space.
+            folder: Where the table is: what is not found from the data folder is sought from there.
         """
         name = f"{self._prefix}{written}{self._suffix}" if written else ""
         if not name or self._place.has_file(name):
             return name, ""
+        beside = posixpath.join(folder, name)
+        if folder and self._place.has_file(beside):
+            return beside, ""
         plain = self._to_relative(name)
         found = [plain] if self._place.has_file(plain) else self._compare(plain)
+        if folder and not found:
+            found = self._compare(posixpath.join(folder, plain))
         if len(found) > 1:
             return name, f"{name!r} may mean any of {', '.join(map(repr, found[:3]))}"
         if not found:

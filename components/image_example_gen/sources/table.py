@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import posixpath
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
@@ -101,7 +102,7 @@ class TableSource(Source):
         for name, split in self._tables.items():
             self._check_columns(self.list_columns(name), name)
             for record in self.list_records(name, self._config.columns):
-                yield self._read_row(record, split)
+                yield self._read_row(record, split, posixpath.dirname(name))
 
     def list_notes(self) -> list[str]:
         """See `Source`."""
@@ -150,11 +151,11 @@ class TableSource(Source):
         held = (field for field in several if column in getattr(self._config, field))
         return f"data.{next(named, '') or next(held)}"
 
-    def _read_row(self, record: Record, split: str) -> Row:
+    def _read_row(self, record: Record, split: str, folder: str) -> Row:
         config, cells = self._config, record.cells
         path, problem = cells[config.image_column].strip(), ""
         if not record.within:
-            path, problem = self._paths.find(path)
+            path, problem = self._paths.find(path, folder)
         label, unclear = self._read_label(cells)
         if config.split_column:
             split = self._read_split(cells[config.split_column].strip(), record.number)

@@ -173,6 +173,11 @@ def test_several_tables_are_splits(folder):
         DataConfig(path=folder, split_files={"eval": "b.csv"})
 
 
+def test_paths_may_start_at_the_folder_of_their_table(folder):
+    (folder / "images/labels.csv").write_text(text().replace("images/", "").replace("0.jpg", "0"))
+    assert pairs(list_rows(folder, csv_file="images/labels.csv")) == PLAIN[1:]
+
+
 def test_unlabelled_rows_are_skipped_when_the_recipe_says_so(folder):
     content = text([*PLAIN, ("images/4.jpg", ""), ("images/5.jpg", "nan")])
     assert len(list_rows(folder, content)) == 6
