@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
     total, largest = sum(counts.values()), max(counts, key=lambda label: counts[label])
     print(f"{total} images, {len(counts)} classes: {_name_classes(counts)}")
     for field, value in layout.section.items():
-        print(f"data.{field}: {value}")
+        if field != "format":
+            print(f"data.{field}: {value}")
     for note in overview.notes:
         print(f"note: {note}")
     print(f"image size {size}: half of the images are at least {side} pixels at their shorter side")
