@@ -61,26 +61,35 @@ class ImagePaths:
         self.respellings += 1
         return found[0], ""
 
-    def explain(self, written: str) -> str:
-        """Why a path leads to no file, and what to do."""
-        name = f"{self._prefix}{written}{self._suffix}"
+    def explain(self, name: str) -> str:
+        """Why a path, as `find` gave it, leads to no file, and what to do."""
+        if "://" in name:
+            return "it is an address in a network; fetch the images first"
         if name.startswith("/") or _DRIVE.match(name):
             return (
                 f"{name!r} is an absolute path outside of data.path; write paths relative to "
                 "data.path, or move data.path"
             )
-        image, prefix = self.find_prefix(written)
+        image, prefix = self.find_prefix(name)
         if image:
             return f"there is {image!r} instead; set data.image_prefix: {prefix!r}"
-        wanted = _stem(posixpath.basename(_reduce(self._to_relative(name))))
+        plain = self._to_relative(name)
+        parts = plain.split("/")
+        for depth in range(1, len(parts)):
+            if self._compare(shorter := "/".join(parts[depth:])):
+                return (
+                    f"there is {shorter!r} instead: paths begin {depth} folders above; move "
+                    "data.path there, or correct the column"
+                )
+        wanted = _stem(posixpath.basename(_reduce(plain)))
         for image in self._list_images():
             if wanted and _reduce(_stem(posixpath.basename(image))) == wanted:
                 return f"there is {image!r} instead; correct the column, or data.path"
         return "no file of that name is anywhere in data.path; correct the column, or data.path"
 
-    def find_prefix(self, written: str) -> tuple[str, str]:
+    def find_prefix(self, name: str) -> tuple[str, str]:
         """A file that lies where a path would lead behind a prefix, and the prefix; else empty."""
-        plain = self._to_relative(f"{self._prefix}{written}{self._suffix}")
+        plain = self._to_relative(name)
         for image in self._list_images():
             for target in (image, _stem(image)):
                 if _reduce(target).endswith(_reduce(f"/{plain}")):

@@ -129,6 +129,11 @@ def test_links_are_followed_within_the_folder(folder):
         (text().replace(".jpg", ".png"), "'images/0.jpg' instead; correct the column"),
         (text().replace("images/", "/home/me/images/"), "is an absolute path outside of data.path"),
         (text().replace("images/", "C:\\me\\images\\"), "is an absolute path outside of data.path"),
+        (
+            text().replace("images/", "data/images/"),
+            "there is 'images/0.jpg' instead: paths begin 1",
+        ),
+        (text().replace("images/", "https://here/"), "an address in a network; fetch"),
         (text().replace("images/", "x"), "no file of that name is anywhere in data.path"),
     ],
 )
@@ -136,6 +141,16 @@ def test_paths_that_lead_nowhere_have_their_true_reason(folder, content, said):
     with pytest.raises(DataError) as caught:
         list_rows(folder, content)
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_wrong_prefix_is_named(folder):
+    (folder / "images").rename(folder / "photos")
+    with pytest.raises(DataError, match=r"set data\.image_prefix: 'photos/'"):
+        list_rows(folder, text().replace("images/", ""), image_suffix="")
+    (folder / "more").mkdir()
+    (folder / "photos").rename(folder / "more/photos")
+    with pytest.raises(DataError, match=r"set data\.image_prefix: 'more/photos/'"):
+        list_rows(folder, text().replace("images/", ""), image_prefix="photos/")
 
 
 def test_a_csv_in_a_bucket_is_read_the_same(folder, bucket):
