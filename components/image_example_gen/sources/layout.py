@@ -1,7 +1,7 @@
 """Which folders of a data folder are classes, and which are splits."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from darkroom.components.image_example_gen.errors import DataClassesError
@@ -94,15 +94,18 @@ def _find_classes(folders: dict[str, list[list[str]]], depth: int) -> Layout:
     return Layout({"": depth}, None, {})
 
 
-def _check_splits(folders: Collection[str], splits: dict[str, str], flat: Sequence[str]) -> None:
+def _check_splits(
+    folders: Mapping[str, list[list[str]]], splits: dict[str, str], flat: Sequence[str]
+) -> None:
     others = [name for name in folders if name not in splits]
     if others:
         _refuse(f"{_name(splits)} are called as splits are, {_name(others)} are not")
     if flat:
+        whole = all(len(path) == len(folders[flat[0]][0]) for path in folders[flat[0]])
+        remedy = f"data.exclude: ['{flat[0]}/*']" if whole else "data.exclude, file by file"
         raise DataClassesError(
-            f"data.path: {_name(flat)} beside {_name(splits)}: images without a class folder, or "
-            "beside class folders; put them into class folders, or leave them out by "
-            f"data.exclude: ['{flat[0]}/*']"
+            f"data.path: of the splits {_name(splits)}, {_name(flat)} has images without a class "
+            f"folder; put them into class folders, or leave them out by {remedy}"
         )
     if TRAIN not in splits.values():
         _refuse(f"{_name(splits)} are called as splits are, and none is for training")
