@@ -21,7 +21,14 @@ class ParquetSource(TableSource):
     def list_columns(self, name: str) -> list[str]:
         """See `TableSource`."""
         with self._place.open(name, f"data.{self.file_field}") as file:
-            return list(self._open(file, name).schema_arrow.names)
+            schema = self._open(file, name).schema_arrow
+        column = self._config.image_column
+        if column in schema.names and schema.field(column).type.num_fields:
+            raise DataLocationError(
+                f"data.image_column: {column!r} of {name!r} holds the images themselves, which is "
+                "not read; write them as files beside the table, or as WebDataset or TFRecord"
+            )
+        return list(schema.names)
 
     def list_records(self, name: str, columns: Sequence[str]) -> Iterator[Record]:
         """See `TableSource`; the first row is number 1."""

@@ -281,6 +281,13 @@ def test_other_tables_are_read(folder, kind, write):
         list_rows(folder, format=kind, group_column="who")
 
 
+def test_images_within_a_parquet_file_are_refused(folder):
+    images = [{"bytes": b"x", "path": "0.jpg"}] * 2
+    pq.write_table(pa.table({"image": images, "label": [0, 1]}), folder / "metadata.parquet")
+    with pytest.raises(DataError, match=r"data\.image_column: 'image' of .* holds the images"):
+        list_rows(folder, format="parquet", image_column="image")
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [("[1]", "list instead of an object"), ("{", "Expecting"), ("\xff", "Expecting value")],
