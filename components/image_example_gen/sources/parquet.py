@@ -23,7 +23,8 @@ class ParquetSource(TableSource):
         with self._place.open(name, f"data.{self.file_field}") as file:
             schema = self._open(file, name).schema_arrow
         column = self._config.image_column
-        if column in schema.names and schema.field(column).type.num_fields:
+        kind = str(schema.field(column).type) if column in schema.names else ""
+        if kind.startswith(("struct", "binary", "large_binary")):
             raise DataLocationError(
                 f"data.image_column: {column!r} of {name!r} holds the images themselves, which is "
                 "not read; write them as files beside the table, or as WebDataset or TFRecord"

@@ -281,9 +281,10 @@ def test_other_tables_are_read(folder, kind, write):
         list_rows(folder, format=kind, group_column="who")
 
 
-def test_images_within_a_parquet_file_are_refused(folder):
-    images = [{"bytes": b"x", "path": "0.jpg"}] * 2
-    pq.write_table(pa.table({"image": images, "label": [0, 1]}), folder / "metadata.parquet")
+@pytest.mark.parametrize("image", [{"bytes": b"x", "path": "0.jpg"}, b"x"])
+def test_images_within_a_parquet_file_are_refused(folder, image):
+    table = pa.table({"image": [image] * 2, "label": [0, 1]})
+    pq.write_table(table, folder / "metadata.parquet")
     with pytest.raises(DataError, match=r"data\.image_column: 'image' of .* holds the images"):
         list_rows(folder, format="parquet", image_column="image")
 
