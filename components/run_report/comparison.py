@@ -100,7 +100,7 @@ class Comparison:
     Args:
         first: The one that is compared with, usually the older.
         second: The other.
-        answers: Of their models about the second run's eval split; None where they cannot be had.
+        answers: Of their models about the images that the second is judged by; None: not to be had.
         missing: Why not; empty otherwise.
     """
 

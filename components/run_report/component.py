@@ -38,7 +38,7 @@ class RunReport(base_component.BaseComponent):
     It must never come from the cache: the verdict is that of this run.
 
     Args:
-        examples: Raw examples; the eval split's images are shown where the model errs.
+        examples: Raw examples; those that it is judged by are shown where the model errs.
         model: The candidate.
         evaluation: From Evaluator, with its `metrics.json`.
         pushed_model: From Pusher, with the verdict in its custom properties.

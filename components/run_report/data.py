@@ -160,7 +160,7 @@ class Mistakes:
     """The worst of the wrong answers.
 
     Args:
-        looked_at: Images asked about, from the start of the eval split.
+        looked_at: Images asked about, from the start of the split that it is judged by.
         wrong: Wrong answers among them.
         undecodable: Images among them that the model could not decode.
         worst: The most confident wrong answers, the worst first.

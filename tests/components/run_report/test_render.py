@@ -182,7 +182,7 @@ def test_no_mistakes_is_said():
 
 def test_a_part_of_the_eval_split_is_called_a_part():
     text = Page(render(replace(WHOLE, mistakes=replace(mistakes_of(), looked_at=100)))).text
-    assert "the first of 360 in the eval split" in " ".join(text.split())
+    assert "the first of 360 that it is judged by" in " ".join(text.split())
 
 
 def test_problems_are_shown():
