@@ -18,7 +18,9 @@ def test_quarantine_as_the_ingest_writes_it(tmp_path):
         )
         for row in range(30)
     ]
-    counts = {"train": 60, "eval": 10, "missing_file": 30, "duplicates": 4}
+    counts = {
+        ("a", "train"): 60, ("a", "eval"): 10, ("a", "missing_file"): 30, ("", "duplicates"): 4,
+    }  # fmt: skip
     ingest.write_rows(str(tmp_path), rows)
     ingest.write_summary(str(tmp_path), ingest.summarize(counts))
     read = loading.load_quarantine(tmp_path)
