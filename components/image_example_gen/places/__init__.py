@@ -48,6 +48,9 @@ class Place(Protocol):
             DataLocationError: A folder may not be read.
         """
 
+    def list_linked(self) -> list[str]:
+        """Folders that are links and are not entered by `list_files`."""
+
     def list_names(self, folder: str) -> list[str]:
         """Names of all that lies directly in a folder, in order; empty where there is none.
 

@@ -81,6 +81,10 @@ class ArchivePlace:
         """See `Place`."""
         return self._names.files
 
+    def list_linked(self) -> list[str]:
+        """See `Place`; there are none here."""
+        return []
+
     def list_names(self, folder: str) -> list[str]:
         """See `Place`."""
         return self._names.list_within(folder)

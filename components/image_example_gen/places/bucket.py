@@ -71,6 +71,10 @@ class BucketPlace:
         """See `Place`."""
         return self._files
 
+    def list_linked(self) -> list[str]:
+        """See `Place`; there are none here."""
+        return []
+
     def list_names(self, folder: str) -> list[str]:
         """See `Place`."""
         return self._names.list_within(folder)

@@ -26,6 +26,7 @@ class LocalPlace:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._digests: dict[str, bytes] = {}
+        self._linked: list[str] = []
 
     @cached_property
     def _root(self) -> Path:
@@ -76,6 +77,11 @@ class LocalPlace:
         """See `Place`; linked folders below the first level are not entered."""
         return self._files
 
+    def list_linked(self) -> list[str]:
+        """See `Place`."""
+        self.list_files()
+        return self._linked
+
     def list_names(self, folder: str) -> list[str]:
         """See `Place`."""
         try:
@@ -118,6 +124,8 @@ class LocalPlace:
         for parent, folders, files in os.walk(self._path / folder, onerror=_refuse_folder):
             folders[:] = sorted(name for name in folders if not is_litter(name))
             below = Path(parent).relative_to(self._path).as_posix()
+            links = (name for name in folders if Path(parent, name).is_symlink())
+            self._linked.extend(f"{below}/{name}" for name in links)
             yield from (f"{below}/{name}" for name in sorted(files) if not is_litter(name))
 
     def _hash_files(self, names: Sequence[str]) -> bytes:

@@ -31,6 +31,8 @@ class FolderSource(Source):
         empty = [folder for folder in self._place.list_folders() if folder not in held]
         if empty:
             notes.append(f"without images, and passed over: {', '.join(map(repr, empty))}")
+        if linked := self._place.list_linked():
+            notes.append(f"linked folders that are not entered: {', '.join(map(repr, linked))}")
         if not self._config.path_pattern and self._layout.splits:
             names = ", ".join(f"{n!r} is {split}" for n, split in self._layout.splits.items())
             notes.append(f"folders are given splits: {names}")

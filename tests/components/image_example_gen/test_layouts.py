@@ -146,6 +146,14 @@ def test_clutter_is_neither_image_nor_class(tmp_path):
     assert notes == ("without images, and passed over: 'annotations', 'empty'",)
 
 
+def test_linked_folders_that_are_not_entered_are_named(tmp_path):
+    write(tmp_path, images("train/cat", "train/dog", "elsewhere"))
+    (tmp_path / "elsewhere").rename(tmp_path / ".rats")
+    (tmp_path / "train/rat").symlink_to(tmp_path / ".rats")
+    notes = check(DataConfig(path=tmp_path, format="folders")).notes
+    assert "linked folders that are not entered: 'train/rat'" in notes
+
+
 def test_patterns_choose_files(tmp_path):
     write(tmp_path, [*images("cat", "dog", "rat/deep"), "cat/x.webp", "test/0.png", "train/0.png"])
     chosen = count(tmp_path, include=("*.png",), exclude=("t*/*", "rat/*"))
