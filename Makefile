@@ -19,7 +19,7 @@ COVERED := --cov --cov-report=term --cov-report=xml:.coverage/coverage.xml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run serve data test coverage test-fast e2e lint format bench bench-transfer \
-	bench-commands bench-serving soak manifest-tools image image-gpu image-test \
+	bench-commands bench-data bench-serving soak manifest-tools image image-gpu image-test \
 	kubeflow-compile kubeflow-local kubeflow-test lock clean
 
 help: ## Show this list
@@ -79,6 +79,9 @@ bench-commands: setup ## Time the commands that need no TensorFlow
 
 bench-serving: setup ## Compare the model server with the model alone and with Flask on the same SavedModel
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m darkroom.benchmarks.serving
+
+bench-data: setup ## Compare the data path with tf.data and Keras on PHOTOS, a folder of class folders
+	$(BIN)/python -m darkroom.benchmarks.data "$(PHOTOS)"
 
 bench-transfer: setup ## Compare shipped weights with random ones on the digits
 	TF_CPP_MIN_LOG_LEVEL=2 $(BIN)/python -m darkroom.benchmarks.transfer

@@ -1,0 +1,1 @@
+"""How fast photographs get from a folder into a trained model, beside what people would write."""
