@@ -18,7 +18,8 @@ import pytest
 from darkroom.tests.photographs import find_clothing
 from darkroom.tests.ports import free_ports
 from darkroom.tests.programs import find_program
-from darkroom.tests.wheel import ROOT, build_wheel, make_environment
+from darkroom.tests.rooms import ROOT
+from darkroom.tests.wheel import build_wheel, make_environment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.host]
 TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text()
