@@ -201,7 +201,7 @@ def test_what_is_said_while_loading_is_in_the_log_and_shown_to_those_who_ask(
 ):
     with open_place(tmp_path) as place:
         with captured(place, verbose) as terminal:
-            session = RunSession(place, terminal, {})
+            session = RunSession(place, terminal, {}, make_pages)
             os.write(2, b"there is no CUDA\n")
             session.expect(NODES)
         assert "there is no CUDA" in (place.folder / "run.log").read_text()

@@ -62,7 +62,7 @@ def test_pictures_of_quarantined_files(tmp_path):
         for name in (*images, "absent.jpg")
     ]
     ingest.write_rows(str(tmp_path), rows)
-    ingest.write_summary(str(tmp_path), ingest.summarize({"not_an_image": 2}))
+    ingest.write_summary(str(tmp_path), ingest.summarize({("a", "not_an_image"): 2}))
     first = loading.load_quarantine(tmp_path, tmp_path).first
     assert [row.image_path for row in first if row.picture] == ["cut.jpg"]
     assert first[0].width == 176
