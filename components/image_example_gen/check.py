@@ -4,16 +4,18 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.data_set import DataSet, open_data
-from darkroom.components.image_example_gen.errors import DataClassesError, DataLocationError
+from darkroom.components.image_example_gen.errors import (
+    DataClassesError,
+    DataLocationError,
+    list_some,
+)
 from darkroom.components.image_example_gen.labels import find_alike, find_several
 from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.components.image_example_gen.split import EVAL, SPLITS, TRAIN
-
-_NAMED: Final = 5
 
 
 class DataOverview(NamedTuple):
@@ -115,7 +117,7 @@ def _check_class_sizes(tally: _Tally, data: DataSet) -> None:
     if small:
         raise DataClassesError(
             f"{data.source.label_field}: {len(small)} of {len(sizes)} classes "
-            f"in {data.source.name!r} have fewer than {tally.least} images: {_name(small)}; "
+            f"in {data.source.name!r} have fewer than {tally.least} images: {list_some(small)}; "
             "add images, remove those classes, or lower data.min_class_images"
         )
 
@@ -134,14 +136,14 @@ def _check_given_splits(tally: _Tally) -> None:
         return
     if TRAIN not in given:
         raise DataClassesError(
-            f"data.split_column: there are rows of {_name(map(repr, sorted(given)))}, and none of "
-            "'train'; call the split to train on so"
+            f"data.split_column: there are rows of {list_some(map(repr, sorted(given)))}, and none "
+            "of 'train'; call the split to train on so"
         )
     for split in given - {TRAIN}:
         if unknown := tally.labels_of(split) - tally.labels_of(TRAIN):
             raise DataClassesError(
                 f"data.path: split {split!r} has classes that 'train' has not: "
-                f"{_name(map(repr, sorted(unknown)))}; correct the names, or leave them out by "
+                f"{list_some(map(repr, sorted(unknown)))}; correct the names, or leave them out by "
                 "data.exclude"
             )
 
@@ -158,14 +160,10 @@ def _list_notes(tally: _Tally, data: DataSet) -> Iterable[str]:
         for split in SPLITS[1:]:
             absent = sorted(tally.labels_of(TRAIN) - tally.labels_of(split))
             if sizes[split] and absent:
-                yield f"not in split {split!r}, so not measured there: {_name(map(repr, absent))}"
+                named = list_some(map(repr, absent))
+                yield f"not in split {split!r}, so not measured there: {named}"
     if tally.skipped:
         yield f"{tally.skipped} rows are skipped"
     for alike in find_alike(tally.by_label):
         counts = " and ".join(f"{label!r} ({tally.by_label[label]})" for label in alike)
         yield f"{counts} are taken as different classes; one may be meant"
-
-
-def _name(names: Iterable[str]) -> str:
-    named = list(names)
-    return ", ".join(named[:_NAMED]) + (", …" if len(named) > _NAMED else "")

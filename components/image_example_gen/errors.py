@@ -6,9 +6,13 @@ ComponentError
     └── DataClassesError
 """
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from darkroom.components.errors import ComponentError
+
+_LISTED: Final = 5
 
 
 class DataError(ComponentError):
@@ -21,6 +25,12 @@ class DataLocationError(DataError):
 
 class DataClassesError(DataError):
     """The labels do not make a classification task."""
+
+
+def list_some(words: Iterable[str]) -> str:
+    """The first of some words, for a message."""
+    listed = list(words)
+    return ", ".join(listed[:_LISTED]) + (", …" if len(listed) > _LISTED else "")
 
 
 def missing_file(name: str, folder: Path | str, field: str) -> DataLocationError:

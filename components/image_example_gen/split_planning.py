@@ -9,6 +9,7 @@ from typing import Final
 
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.data_set import DataSet
+from darkroom.components.image_example_gen.errors import list_some
 from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.components.image_example_gen.split import (
     EVAL,
@@ -23,7 +24,6 @@ from darkroom.transform.rejection import RejectedError
 
 PROGRESS: Final = logging.getLogger("darkroom.progress")
 _CHUNK: Final = 1024
-_NAMED: Final = 5
 
 
 def plan_data(data: DataSet) -> tuple[SplitPlan, list[str]]:
@@ -49,9 +49,9 @@ def plan_data(data: DataSet) -> tuple[SplitPlan, list[str]]:
         return SplitPlan(), splits
     plan, missing = plan_splits(_list_members(data), fractions, data.config.split_salt, grouped)
     if missing:
-        named = ", ".join(map(repr, missing[:_NAMED])) + (", …" if len(missing) > _NAMED else "")
         PROGRESS.warning(
-            "too few different images or groups to be in each split: %s; add some", named
+            "too few different images or groups to be in each split: %s; add some",
+            list_some(map(repr, missing)),
         )
     return plan, splits
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 
-from darkroom.components.image_example_gen.errors import DataClassesError
+from darkroom.components.image_example_gen.errors import DataClassesError, list_some
 from darkroom.components.image_example_gen.labels import normalize_label
 from darkroom.components.image_example_gen.places.litter import is_side_car
 from darkroom.components.image_example_gen.sources.layout import Layout, find_layout
@@ -30,9 +30,9 @@ class FolderSource(Source):
         held = {name.partition("/")[0] for name in self._names}
         empty = [folder for folder in self._place.list_folders() if folder not in held]
         if empty:
-            notes.append(f"without images, and passed over: {', '.join(map(repr, empty))}")
+            notes.append(f"without images, and passed over: {list_some(map(repr, empty))}")
         if linked := self._place.list_linked():
-            notes.append(f"linked folders that are not entered: {', '.join(map(repr, linked))}")
+            notes.append(f"linked folders that are not entered: {list_some(map(repr, linked))}")
         if not self._config.path_pattern and self._layout.splits:
             names = ", ".join(f"{n!r} is {split}" for n, split in self._layout.splits.items())
             notes.append(f"folders are given splits: {names}")

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from darkroom.components.image_example_gen.errors import DataClassesError
+from darkroom.components.image_example_gen.errors import DataClassesError, list_some
 from darkroom.components.image_example_gen.sources.split_names import parse_split, parse_splits
 from darkroom.components.image_example_gen.split import SPLITS, TRAIN
 
@@ -12,7 +12,6 @@ _REMEDY: Final = (
     "say which by data.path_pattern, such as '(?P<label>[^/]+)/.+' for classes or "
     "'(?P<split>[^/]+)/(?P<label>[^/]+)/.+' for splits, or leave folders out by data.exclude"
 )
-_NAMED: Final = 5
 
 
 class Meaning(NamedTuple):
@@ -135,5 +134,4 @@ def _refuse(found: str) -> None:
 
 
 def _name(names: Iterable[str]) -> str:
-    named = sorted(names)
-    return ", ".join(map(repr, named[:_NAMED])) + (", …" if len(named) > _NAMED else "")
+    return list_some(map(repr, sorted(names)))
