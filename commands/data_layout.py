@@ -13,7 +13,11 @@ from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.data_set import open_data
 from darkroom.components.image_example_gen.places import open_place
 from darkroom.components.image_example_gen.places.archive import is_archive
-from darkroom.components.image_example_gen.sources.split_names import parse_split, parse_splits
+from darkroom.components.image_example_gen.sources.split_names import (
+    SPLIT_COLUMNS,
+    parse_split,
+    parse_splits,
+)
 from darkroom.components.image_example_gen.sources.table import TableSource
 from darkroom.components.image_example_gen.split import TRAIN
 from darkroom.recipe import ConfigError
@@ -26,7 +30,6 @@ LABEL_COLUMNS: Final = (
     "label", "class", "category", "class_name", "label_name", "target", "species", "breed", "y",
     "labels", "classes", "classid", "class_id", "label_id", "diagnosis", "dx", "type", "tag",
 )  # fmt: skip
-SPLIT_COLUMNS: Final = ("split", "set", "subset", "partition", "phase", "usage")
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic")
 _FORMATS: Final = {".csv": "csv", ".tsv": "csv", ".csv.gz": "csv", ".jsonl": "jsonl",
                    ".parquet": "parquet"}  # fmt: skip

@@ -13,6 +13,8 @@ _WORDS: Final = {
     "test": TEST, "testing": TEST, "testset": TEST,
 }  # fmt: skip
 _FILLERS: Final = frozenset(("set", "data", "dataset", "split", "images", "image", "img", "imgs"))
+SPLIT_COLUMNS: Final = ("split", "set", "subset", "partition", "phase", "usage")
+"""What people call the column of a table that says the split, in lower case."""
 KNOWN_NAMES: Final = "train; val, valid, validation, dev or eval; test"
 
 

@@ -11,7 +11,11 @@ from darkroom.components.image_example_gen.errors import DataClassesError, DataL
 from darkroom.components.image_example_gen.labels import normalize_label
 from darkroom.components.image_example_gen.sources.image_paths import ImagePaths
 from darkroom.components.image_example_gen.sources.source import Row, Source, Within
-from darkroom.components.image_example_gen.sources.split_names import KNOWN_NAMES, parse_split
+from darkroom.components.image_example_gen.sources.split_names import (
+    KNOWN_NAMES,
+    SPLIT_COLUMNS,
+    parse_split,
+)
 
 if TYPE_CHECKING:
     from darkroom.components.image_example_gen.config import DataConfig
@@ -56,6 +60,7 @@ class TableSource(Source):
         self._paths = ImagePaths(place, config.image_prefix, config.image_suffix)
         self._empty = frozenset(word.lower() for word in config.empty_labels)
         self._emptied: set[str] = set()
+        self._columns: set[str] = set()
 
     @classmethod
     def find_conflict(cls, config: "DataConfig") -> str:
@@ -100,7 +105,9 @@ class TableSource(Source):
     def list_rows(self) -> Iterator[Row]:
         """See `Source`."""
         for name, split in self._tables.items():
-            self._check_columns(self.list_columns(name), name)
+            columns = self.list_columns(name)
+            self._check_columns(columns, name)
+            self._columns.update(columns)
             for record in self.list_records(name, self._config.columns):
                 yield self._read_row(record, split, posixpath.dirname(name))
 
@@ -116,6 +123,10 @@ class TableSource(Source):
         if self._emptied:
             words = ", ".join(map(repr, sorted(self._emptied)))
             notes.append(f"labels that are taken for none (data.empty_labels): {words}")
+        unused = self._columns - {*self._config.columns}
+        splits = [column for column in sorted(unused) if column.lower() in SPLIT_COLUMNS]
+        if splits and not self._config.split_column:
+            notes.append(f"column {splits[0]!r} is not used: data.split_column, if it says splits")
         return notes
 
     def explain_missing(self, row: Row) -> str:
@@ -140,6 +151,8 @@ class TableSource(Source):
                 continue
             fault = "has more than one" if column in columns else "has no"
             found = ", ".join(columns) or "no header"
+            if column == self._config.label_column and not self._config.one_hot_columns:
+                found += "; for a column a class, set data.one_hot_columns"
             raise DataLocationError(
                 f"{self._field_of(column)}: {name!r} {fault} column {column!r}; it has: {found}"
             )

@@ -173,6 +173,13 @@ def test_a_split_column_is_kept(folder):
     assert [row.split for row in rows] == ["train", "train", "eval", "test"]
 
 
+def test_a_split_column_that_is_not_used_is_named(folder):
+    list_rows(folder, text(SPLIT).replace("part", "Split"))
+    said = "column 'Split' is not used: data.split_column, if it says splits"
+    assert check(DataConfig(path=folder)).notes == (said,)
+    assert check(DataConfig(path=folder, metadata_columns=("Split",))).notes == ()
+
+
 @pytest.mark.parametrize("wrong", ["fold 1", "", "traintest"])
 def test_a_split_that_nobody_knows_is_refused(folder, wrong):
     with pytest.raises(DataClassesError, match=r"data\.split_column: .* row 5 is no split; known"):
@@ -252,6 +259,8 @@ ONE_HOT = [("image_path", "cat", "dog"), ("images/0.jpg", "1", "0"), ("images/1.
 
 
 def test_one_hot_columns_are_read(folder):
+    with pytest.raises(DataError, match=r"no column 'label'; .* set data\.one_hot_columns"):
+        list_rows(folder, text(ONE_HOT))
     section = {"one_hot_columns": ("cat", "dog")}
     assert pairs(list_rows(folder, text(ONE_HOT), **section)) == PLAIN[1:]
     several = text(ONE_HOT).replace("1,0\n", "1,1\n")
