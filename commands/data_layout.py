@@ -87,7 +87,8 @@ def find_layout(place: Path) -> DataLayout:
     if not classes:
         raise ConfigError(
             f"{str(place)!r} has no folders with images in it, and no CSV; "
-            "make one folder of images per class, at least two, or give a CSV"
+            "make one folder of images per class, at least two, give a CSV, or write a recipe with "
+            "data.path_pattern"
         )
     return DataLayout(place, {"format": "folders"})
 

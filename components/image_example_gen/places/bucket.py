@@ -1,12 +1,13 @@
 """A data folder in an object store: looked at through its listing, copied here to be read."""
 
 import contextlib
+import hashlib
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from darkroom.components.image_example_gen.errors import DataLocationError, missing_file
 from darkroom.components.image_example_gen.places.names import FileNames
@@ -20,12 +21,15 @@ from darkroom.storage.object_store import (
 from darkroom.storage.object_store.names import check_names
 from darkroom.transform.rejection import Reason
 
+_KEPT_BYTES: Final = 2**26
+
 
 class BucketPlace:
     """A `Place` in an object store; files are identified by what its listing says."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
+        self._kept: dict[str, bytes] = {}
         self._read: dict[str, tuple[bytes, str]] = {}
         with _named():
             self._store = ObjectStore(Location.parse(uri))
@@ -54,14 +58,18 @@ class BucketPlace:
 
     @contextlib.contextmanager
     def open(self, name: str, field: str) -> Iterator[BinaryIO]:
-        """See `Place`; it is transferred once."""
+        """See `Place`; what is not large is transferred once."""
         name = os.path.normpath(name)
         if name not in self._objects:
             raise missing_file(name, self._uri, field)
-        if name not in self._read:
+        content = self._kept.get(name)
+        if content is None:
             with _named():
-                self._read[name] = self._store.read(name), field
-        yield io.BytesIO(self._read[name][0])
+                content = self._store.read(name)
+            self._read[name] = hashlib.sha256(content).digest(), field
+            if len(content) <= _KEPT_BYTES:
+                self._kept[name] = content
+        yield io.BytesIO(content)
 
     def list_folders(self) -> list[str]:
         """See `Place`; an object store has no empty folders."""
@@ -116,9 +124,10 @@ class BucketPlace:
 
     def _check_copy(self, folder: Path) -> None:
         """Refuses a copy in which what was read of the place is another by now."""
-        for name, (content, field) in self._read.items():
+        for name, (digest, field) in self._read.items():
             copied = folder / name
-            if not (copied.is_file() and copied.read_bytes() == content):
+            same = copied.is_file() and hashlib.sha256(copied.read_bytes()).digest() == digest
+            if not same:
                 raise DataLocationError(
                     f"{field}: {name!r} in {self._uri!r} changed while it was read; run again"
                 )

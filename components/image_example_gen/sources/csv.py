@@ -5,6 +5,7 @@ import contextlib
 import csv
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final, TextIO, cast
@@ -12,7 +13,11 @@ from typing import BinaryIO, Final, TextIO, cast
 from darkroom.components.image_example_gen.errors import DataLocationError
 from darkroom.components.image_example_gen.sources.table import Record, TableSource
 
-_DELIMITERS: Final = ",;\t|"
+_DELIMITERS: Final = ",;\t| "
+_PREAMBLE: Final = 10
+"""Lines among which the header is."""
+_LINE: Final = 2**16
+_NO_HEADER: Final = re.compile(r"#|sep=").match
 _MARKS: Final = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -23,14 +28,15 @@ class CsvSource(TableSource):
 
     def list_columns(self, name: str) -> list[str]:
         """See `TableSource`."""
-        return [column.strip() for column in next(self._read(name), [])]
+        return [column.strip() for column in next(self._read(name, *self._find_header(name)), [])]
 
     def list_records(self, name: str, columns: Sequence[str]) -> Iterator[Record]:
         """See `TableSource`; lines without a cell are none."""
-        lines = self._read(name)
+        before, delimiter = self._find_header(name)
+        lines = self._read(name, before, delimiter)
         header = [column.strip() for column in next(lines, [])]
         width = len(header)
-        for number, cells in enumerate(lines, start=2):
+        for number, cells in enumerate(lines, start=before + 2):
             if not any(cell.strip() for cell in cells):
                 continue
             problem = ""
@@ -39,30 +45,39 @@ class CsvSource(TableSource):
                 cells = cells + [""] * (width - len(cells))
             yield Record(number, dict(zip(header, cells, strict=False)), problem)
 
-    def _read(self, name: str) -> Iterator[list[str]]:
-        field = f"data.{self.file_field}"
-        delimiter = self._config.delimiter or self._sniff(name)
+    def _read(self, name: str, before: int, delimiter: str) -> Iterator[list[str]]:
         with self._open(name) as text:
+            for _ in range(before):
+                next(text)
             # strict: without it a quote that is never closed swallows all rows after it, unseen.
             reader = csv.reader(text, strict=True, delimiter=delimiter, skipinitialspace=True)
             try:
                 yield from reader
             except csv.Error as error:
                 raise DataLocationError(
-                    f"{field}: {name!r}, near line {reader.line_num}: {error}; "
-                    "check the quotes there"
+                    f"data.{self.file_field}: {name!r}, near line {before + reader.line_num}: "
+                    f"{error}; check the quotes there"
                 ) from None
 
-    def _sniff(self, name: str) -> str:
-        """The delimiter that makes the wanted columns of the first line, or most columns."""
+    def _find_header(self, name: str) -> tuple[int, str]:
+        """How many lines are before the header, and the delimiter.
+
+        It is the line with most of the columns that are asked for; without any, the first that is
+        neither blank nor a comment.
+        """
         with self._open(name) as text:
-            header = text.readline(2**16)
+            lines = [text.readline(_LINE) for _ in range(_PREAMBLE)]
+        wanted = {*self._config.columns}
 
-        def rate(delimiter: str) -> tuple[int, int]:
-            cells = [cell.strip(' "\r\n') for cell in header.split(delimiter)]
-            return len(set(cells) & set(self._config.columns)), len(cells)
+        def rate(choice: tuple[int, str]) -> tuple[int, int, int]:
+            number, delimiter = choice
+            cells = [cell.strip(' "\r\n') for cell in lines[number].split(delimiter)]
+            # A space stands in names too: it is one only where the columns show it.
+            return len(wanted & {*cells}), -number, len(cells) * (delimiter != " ")
 
-        return max(_DELIMITERS, key=rate)
+        numbers = [n for n, line in enumerate(lines) if line.strip() and not _NO_HEADER(line)]
+        delimiters = self._config.delimiter or _DELIMITERS
+        return max(((n, each) for n in numbers or [0] for each in delimiters), key=rate)
 
     @contextlib.contextmanager
     def _open(self, name: str) -> Iterator[TextIO]:

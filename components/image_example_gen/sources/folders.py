@@ -16,7 +16,10 @@ class FolderSource(Source):
     """Class folders, maybe below folders of splits, or paths that a pattern takes apart."""
 
     label_field = image_field = "data.path"
-    class_remedy = "make one folder of images per class, at least two"
+    class_remedy = (
+        "make one folder of images per class, at least two, or say by data.path_pattern where the "
+        "label stands in a path"
+    )
 
     def list_rows(self) -> Iterator[Row]:
         """See `Source`."""

@@ -63,6 +63,12 @@ def pairs(rows):
         (text() + "\n\n,\n , \n\n", {}),
         (text().replace(",", ', "').replace("\n", '"\n'), {}),
         (text().replace("\n", "\r\n"), {}),
+        (text().replace("\n", "\r"), {}),
+        (text(delimiter=" "), {}),
+        ("\n\n" + text(), {}),
+        ("# made by hand, in 2019\n" + text(), {}),
+        ("sep=;\n" + text(delimiter=";"), {}),
+        ("Our animals,,\nwho,when\n" + text(), {}),
         (text().replace("images/", "images\\"), {}),
         (text().replace("images/", ".\\images\\"), {}),
         (text().replace("images/", ""), {"image_prefix": "images/"}),
@@ -76,6 +82,11 @@ def pairs(rows):
 )
 def test_a_csv_is_read_however_it_is_written(folder, content, section):
     assert pairs(list_rows(folder, content, **section)) == PLAIN[1:]
+
+
+def test_rows_are_numbered_as_in_a_spreadsheet_whatever_is_above_the_header(folder):
+    rows = list_rows(folder, "# made by hand\n\n" + text())
+    assert [row.number for row in rows] == [4, 5, 6, 7]
 
 
 def test_latin_1_is_read_when_it_is_said(folder):
