@@ -1,7 +1,6 @@
 """`darkroom init DIR_OR_CSV`: looks at photographs and writes a recipe that runs."""
 
 import argparse
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +28,11 @@ def run(options: argparse.Namespace) -> int:
     """Says what it chose and why, and writes the recipe."""
     from darkroom.commands.data_layout import find_layout, median_side
     from darkroom.components.image_example_gen.check import check
-    from darkroom.recipe import ConfigError, parse_recipe, read_yaml
+    from darkroom.recipe import ConfigError, make_name, parse_recipe, read_yaml
     from darkroom.storage.whole_files import replace_text
 
     layout = find_layout(options.data)
-    name = options.name or _to_name(layout.path.absolute().name)
+    name = options.name or make_name(layout.path.absolute().name) or "mine"
     output = options.output or Path(f"{name}.yaml")
     if output.exists():
         raise ConfigError(f"--output: {str(output)!r} exists; remove it, or give another name")
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     draft = _write(name, layout, {"?": 0}, size)
     overview = check(parse_recipe(read_yaml(draft)).data)
     counts = overview.images_by_label
-    text = _write(name, layout, counts, size)
+    text = _write(name, layout, counts, size, drawn="eval" not in overview.given)
     parse_recipe(read_yaml(text))
     replace_text(output, text)
     total, largest = sum(counts.values()), max(counts, key=lambda label: counts[label])
@@ -61,11 +60,6 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _to_name(text: str) -> str:
-    """A pipeline's name: lower-case letters, digits and hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63] or "mine"
-
-
 def _bound(counts: Mapping[str, int]) -> float:
     share = max(counts.values()) / max(1, sum(counts.values()))
     return round((share + 1) / 2, 2)
@@ -76,8 +70,10 @@ def _name_classes(counts: Mapping[str, int], most: int = 8) -> str:
     return ", ".join(named) + (", …" if len(counts) > most else "")
 
 
-def _write(name: str, layout: "DataLayout", counts: Mapping[str, int], size: int) -> str:
-    """The recipe's text."""
+def _write(
+    name: str, layout: "DataLayout", counts: Mapping[str, int], size: int, drawn: bool = True
+) -> str:
+    """The recipe's text; `drawn`: the data give no eval split."""
     import json
 
     quote = json.dumps  # JSON's strings are YAML's, whatever is in them.
@@ -85,6 +81,8 @@ def _write(name: str, layout: "DataLayout", counts: Mapping[str, int], size: int
         f"  {field}: {quote(value, ensure_ascii=False)}\n"
         for field, value in layout.section.items()
     )
+    if drawn:
+        section += "  eval_fraction: 0.2               # of each class, by the images' content\n"
     total = sum(counts.values())
     epochs = 3 if total > 5000 else 8
     return f"""\
@@ -92,11 +90,10 @@ def _write(name: str, layout: "DataLayout", counts: Mapping[str, int], size: int
 #
 #   darkroom run {name}.yaml
 version: 1
-name: {name}
+name: {quote(name)}
 data:
   path: {quote(str(layout.path), ensure_ascii=False)}
 {section}\
-  eval_fraction: 0.2               # of each set of equal images, by their content
   max_quarantined: 0.05            # more unusable images than this stop the run
 transform:
   image_height: {size}
@@ -119,6 +116,6 @@ evaluation:
       min_improvement: -0.01       # against the model that is served
   slices: [label]
 push:
-  destination: models/{name}
-  model_name: {name}
+  destination: {quote(f"models/{name}")}
+  model_name: {quote(name)}
 """

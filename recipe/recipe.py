@@ -4,6 +4,7 @@ Relative paths in a recipe are relative to the folder in which the command runs.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -36,6 +37,14 @@ PATHS: Final = (
     "runs_folder",
 )
 """Fields of places, in which `~` stands for the user's folder."""
+_NAME: Final = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+_NAME_LENGTH: Final = 63
+"""Kubernetes takes no longer one."""
+
+
+def make_name(text: str) -> str:
+    """The nearest name of a pipeline; empty where the text has neither letter nor digit."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:_NAME_LENGTH].strip("-")
 
 
 class Recipe(BaseModel):
@@ -60,7 +69,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int = VERSION
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)
+    name: str = Field(json_schema_extra={"pattern": _NAME, "maxLength": _NAME_LENGTH})
     data: DataConfig
     validation: ValidationConfig = ValidationConfig()
     transform: TransformConfig = TransformConfig()
@@ -70,6 +79,18 @@ class Recipe(BaseModel):
     runs_folder: Path = Path("runs")
     beam_pipeline_args: tuple[str, ...] = ()
     kubeflow: KubeflowConfig = KubeflowConfig()
+
+    @field_validator("name")
+    @classmethod
+    def _can_name_a_pipeline(cls, name: str) -> str:
+        if len(name) > _NAME_LENGTH or not re.fullmatch(_NAME, name):
+            near = make_name(name)
+            such_as = f", such as {near!r}" if near else ""
+            raise ValueError(
+                f"{name!r} does not do: use at most {_NAME_LENGTH} lower-case letters, digits and "
+                f"hyphens, a hyphen neither first nor last{such_as}"
+            )
+        return name
 
     @field_validator("version")
     @classmethod

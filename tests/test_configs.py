@@ -30,6 +30,11 @@ def test_the_digits_on_kubeflow_differ_in_places_only():
     assert there.model_copy(update=places) == here
 
 
+def test_a_name_that_does_not_do_comes_with_one_that_does():
+    with pytest.raises(ConfigError, match=r"'My_Photos' does not do: .*, such as 'my-photos'"):
+        load_recipe(RECIPES[0], ["name=My_Photos"])
+
+
 def test_recipes_cannot_be_changed_once_made():
     recipe = load_recipe(RECIPES[0])
     for section in (recipe, recipe.data, recipe.trainer, recipe.evaluation, recipe.push):

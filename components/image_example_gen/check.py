@@ -25,11 +25,13 @@ class DataOverview(NamedTuple):
         rows: Number of rows.
         images_by_label: Rows by label, in the order of the labels.
         notes: What somebody should know of how the data were read, a sentence each.
+        given: Splits that the data give.
     """
 
     rows: int
     images_by_label: dict[str, int]
     notes: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -96,7 +98,8 @@ def check(config: DataConfig) -> DataOverview:
     _check_class_sizes(tally, data)
     _check_labels(tally, data)
     _check_given_splits(tally)
-    return DataOverview(tally.rows, tally.by_label, tuple(_list_notes(tally, data)))
+    given = frozenset(split for _, split in tally.labels if split)
+    return DataOverview(tally.rows, tally.by_label, tuple(_list_notes(tally, data)), given)
 
 
 def _check_classes(tally: _Tally, data: DataSet) -> None:

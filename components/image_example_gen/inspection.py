@@ -98,7 +98,7 @@ class Inspection:
     def _find_lone_spellings(self) -> Iterator[Finding]:
         for labels in find_alike(self.classes):
             names = " and ".join(map(repr, labels))
-            yield Finding("label_spelling", f"{names} are two classes; one may be meant")
+            yield Finding("label_spelling", f"{names} are different classes; one may be meant")
 
     def _find_small_classes(self) -> Iterator[Finding]:
         for label, splits in sorted(self.classes.items()):

@@ -135,6 +135,15 @@ def test_given_splits_are_seen_and_said(place, capsys):
     write_images(place / "data", names)
     assert main(["init", "data"]) == 0
     assert "folders are given splits: 'train' is train, 'val' is eval" in capsys.readouterr().out
+    assert "eval_fraction" not in (place / "data.yaml").read_text()
+
+
+def test_a_folder_of_digits_gives_a_name_that_is_text(place):
+    write_images(place / "2024", [f"{name}/{n}.png" for name in "ab" for n in range(3)])
+    assert main(["init", "2024"]) == 0
+    recipe = load_recipe(place / "2024.yaml")
+    assert recipe.name == "2024"
+    assert "eval_fraction" in (place / "2024.yaml").read_text()
 
 
 def test_what_is_there_is_not_written_over(place, capsys):

@@ -30,7 +30,7 @@ def with_csv(folder, content):
 
 
 def test_good_data_pass(folder):
-    assert check(DataConfig(path=folder)) == (4, {"a": 2, "b": 2}, ())
+    assert check(DataConfig(path=folder)) == (4, {"a": 2, "b": 2}, (), frozenset())
 
 
 @pytest.mark.parametrize(
