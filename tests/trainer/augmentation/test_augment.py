@@ -11,13 +11,26 @@ from darkroom.trainer.augmentation.brightness import Brightness
 from darkroom.trainer.augmentation.config import AugmentationConfig
 from darkroom.trainer.augmentation.contrast import Contrast
 from darkroom.trainer.augmentation.horizontal_flip import HorizontalFlip
+from darkroom.trainer.augmentation.hue import Hue
 from darkroom.trainer.augmentation.rotation import Rotation
+from darkroom.trainer.augmentation.saturation import Saturation
+from darkroom.trainer.augmentation.shear import Shear
 from darkroom.trainer.augmentation.translation import Translation
 from darkroom.trainer.augmentation.zoom import Zoom
 
 EVERYTHING = AugmentationConfig(
-    rotation=20, translation=0.2, zoom=0.2, horizontal_flip=True, brightness=0.2, contrast=0.2
+    rotation=20,
+    translation=0.2,
+    zoom=0.2,
+    horizontal_flip=True,
+    brightness=0.2,
+    contrast=0.2,
+    shear=10,
+    saturation=0.2,
+    hue=0.1,
+    random_erasing=0.3,
 )
+"""All that leaves the targets as they are."""
 FACTORS = st.builds(
     AugmentationConfig,
     rotation=st.floats(0, 180),
@@ -34,6 +47,9 @@ NOTHING = [
     Drawn(Translation(0.2), tf.zeros((2, 2))),
     Drawn(Brightness(0.2), tf.zeros(2)),
     Drawn(Contrast(0.2), tf.zeros(2)),
+    Drawn(Shear(10), tf.zeros(2)),
+    Drawn(Saturation(0.2), tf.zeros(2)),
+    Drawn(Hue(0.1), tf.zeros(2)),
 ]
 """What every op may draw for two images, and then changes nothing."""
 
@@ -104,6 +120,14 @@ def test_zoom_to_the_double_shows_the_middle():
     np.testing.assert_array_equal(zoomed[:, ::2, ::2], images[:, 2:7, 2:7])
 
 
+def test_a_slant_shifts_rows_by_their_distance_from_the_middle():
+    images = pictures(1, 5, 9)
+    slanted = applied(images, Drawn(Shear(45), tf.constant([math.pi / 4])))
+    np.testing.assert_array_equal(slanted[0, 2], images[0, 2])
+    np.testing.assert_array_equal(slanted[0, 4, :-2], images[0, 4, 2:])
+    np.testing.assert_array_equal(slanted[0, 0, 2:], images[0, 0, :-2])
+
+
 def test_movements_happen_in_order():
     images = pictures(1, 9, 9)
     turn = Drawn(Rotation(90), tf.constant([math.pi / 2]))
@@ -122,6 +146,10 @@ def test_movements_happen_in_order():
         ("zoom", 0.3, 1.0),
         ("brightness", 0.2, 1.0),
         ("contrast", 0.4, 1.0),
+        ("shear", 15.0, math.radians(1)),
+        ("saturation", 0.4, 1.0),
+        ("hue", 0.1, 2 * math.pi),
+        ("mixup", 0.4, 1.0),
     ],
 )
 def test_drawn_numbers_stay_within_the_limit_and_use_it(field, limit, unit):
@@ -132,13 +160,13 @@ def test_drawn_numbers_stay_within_the_limit_and_use_it(field, limit, unit):
 
 def test_all_that_varies_is_drawn_independently():
     drawn = draw(EVERYTHING, tf.constant([5, 6]), 2000)
-    correlations = np.corrcoef(np.vstack([numbers for _, numbers in drawn])) - np.eye(7)
+    correlations = np.corrcoef(np.vstack([numbers for _, numbers in drawn])) - np.eye(14)
     assert np.abs(correlations).max() < 0.1, "of 2000 draws, chance makes 0.08 at most"
 
 
 def test_an_op_draws_the_same_whichever_others_are_on():
     together = {type(op): numbers for op, numbers in draw(EVERYTHING, tf.constant([5, 6]), 9)}
-    for field, limit in EVERYTHING:
+    for field, limit in ((field, limit) for field, limit in EVERYTHING if limit):
         ((op, numbers),) = draw(AugmentationConfig(**{field: limit}), tf.constant([5, 6]), 9)
         np.testing.assert_array_equal(numbers, together[type(op)])
 

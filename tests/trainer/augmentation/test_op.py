@@ -33,7 +33,7 @@ IMAGES = np.stack([np.full((8, 8, 3), level, np.uint8) for level in (0, 100, 200
 
 def test_it_is_applied_after_the_others_and_mixes_targets():
     config = Extended(horizontal_flip=True, brightness=0.1, blend=0.5)
-    assert [type(op).__name__ for op in config.ops][-2:] == ["Contrast", "Blend"]
+    assert [type(op).__name__ for op in config.ops][-2:] == ["CutMix", "Blend"]
     batches = tf.data.Dataset.from_tensors((IMAGES, tf.eye(3)))
     for blended in (Extended(blend=0.5), config):
         ((_, targets),) = augment_batches(batches, blended, 1)
