@@ -78,7 +78,7 @@ class DataConfig(BaseModel):
             are given splits. Hidden files, Thumbs.db and the like, side-cars (.json, .xml, .txt,
             …) and files beside the class folders are passed over, and linked folders below a
             class folder are not entered. `csv`, `jsonl` and `parquet` read a table, one image a
-            row. `tfrecord` reads uncompressed files of tf.Example, whose features the columns
+            row. `tfrecord` reads files of tf.Example, whose features the columns
             name, and `webdataset` tar files of images with a `.cls` or `.json` beside each.
         csv_file: The CSV, relative to `path`, with a header; `.gz` is unpacked.
         jsonl_file: Likewise, a file of JSON Lines.

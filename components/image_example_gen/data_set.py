@@ -45,8 +45,11 @@ class DataSet:
     @contextlib.contextmanager
     def on_disk(self) -> Iterator[DataConfig]:
         """The configuration with a data folder of this machine, for the time of the context."""
-        with self.place.on_disk(self._list_needed) as path:
-            yield self.config.model_copy(update={"path": path})
+        with (
+            self.place.on_disk(self._list_needed) as path,
+            self.source.unpacked(path) as unpacked,
+        ):
+            yield self.config.model_copy(update={"path": unpacked})
 
     def _list_needed(self) -> Iterator[str]:
         yield from self.source.files

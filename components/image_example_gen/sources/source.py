@@ -1,5 +1,6 @@
 """What every source of rows is."""
 
+import contextlib
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -120,7 +121,7 @@ class Source(ABC):
 
     def has_image(self, row: Row) -> bool:
         """Whether a row's image is there."""
-        return self._place.has_file(row.file)
+        return row.within is not None or self._place.has_file(row.image_path)
 
     def digest(self) -> bytes:
         """Bytes that are others whenever what is in `files` is another; empty without any.
@@ -129,6 +130,15 @@ class Source(ABC):
             DataLocationError: They cannot be read.
         """
         return b""
+
+    @contextlib.contextmanager
+    def unpacked(self, root: Path) -> Iterator[Path]:
+        """The data folder on this machine, with `files` as they can be read at any place.
+
+        Raises:
+            DataLocationError: They cannot be unpacked.
+        """
+        yield root
 
     def digest_image(self, row: Row) -> bytes:
         """SHA-256 of the encoded image of a row; the data folder is one of this machine.

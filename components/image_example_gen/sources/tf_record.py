@@ -1,9 +1,16 @@
 """Rows from TFRecord files of tf.Example, which hold the images themselves."""
 
+import contextlib
+import gzip
+import re
+import shutil
 import struct
+import tempfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, BinaryIO, Final
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
 
 from darkroom.components.image_example_gen.errors import DataLocationError
 from darkroom.components.image_example_gen.places.files import MAX_BYTES
@@ -15,11 +22,14 @@ from darkroom.components.image_example_gen.sources.table import Record, TableSou
 _FRAME: Final = struct.Struct("<QI")
 """Length and its checksum: https://www.tensorflow.org/tutorials/load_data/tfrecord."""
 _CHECKSUM: Final = 4
-_SUFFIXES: Final = (".tfrecord", ".tfrecords", ".tfrec", ".record")
+_NAME: Final = re.compile(
+    r"(?:[._]tfrecords?|\.tfrec|\.record)(?:-\d+-of-\d+)?(?:\.gz)?$", re.IGNORECASE
+)
+_PACKED: Final = ".gz"
 
 
 class TfRecordSource(TableSource):
-    """Uncompressed TFRecord files; a file called `train…` or `…test…` is of that split."""
+    """TFRecord files, packed with gzip or not; one called `train…` or `…test…` is of that split."""
 
     file_field = "path"
 
@@ -29,17 +39,31 @@ class TfRecordSource(TableSource):
         return str(self._config.path)
 
     def digest(self) -> bytes:
-        """See `Source`; the files are identified as those of the images."""
-        return b""
+        """See `Source`."""
+        return b"".join(self._place.identify(self.files))
+
+    @contextlib.contextmanager
+    def unpacked(self, root: Path) -> Iterator[Path]:
+        """See `Source`; nothing is copied where nothing is packed."""
+        if not any(name.endswith(_PACKED) for name in self.files):
+            yield root
+            return
+        with tempfile.TemporaryDirectory(prefix="darkroom-") as folder:
+            for name in self.files:
+                target = Path(folder, name.removesuffix(_PACKED))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with (root / name).open("rb") as packed, target.open("wb") as file:
+                    shutil.copyfileobj(_unpack(packed, name), file)
+            yield Path(folder)
 
     @cached_property
     def _tables(self) -> Mapping[str, str]:
         """See `TableSource`."""
-        names = [name for name in self._list_files() if _is_records(name)]
+        names = [name for name in self._list_files() if _NAME.search(name)]
         if not names:
             raise DataLocationError(
-                f"data.path: no TFRecord file is in {str(self._config.path)!r}, uncompressed and "
-                f"called *{', *'.join(_SUFFIXES)}; write some, or set data.format"
+                f"data.path: no file in {str(self._config.path)!r} is called as TFRecord is, such "
+                "as x.tfrecord-00000-of-00001; rename them, or set data.format"
             )
         splits = parse_splits(names)
         return {name: splits.get(name, "") for name in names}
@@ -58,9 +82,10 @@ class TfRecordSource(TableSource):
             cells[image] = f"{name}/{number}"
             content = features[image].bytes_list.value[:1] if image in features else []
             # The message holds the bytes as they are, so that nobody need parse it again.
-            within = (
-                Within(name, start + data.index(content[0]), len(content[0])) if content else None
-            )
+            within = None
+            if content:
+                place = name.removesuffix(_PACKED)
+                within = Within(place, start + data.index(content[0]), len(content[0]))
             problem = "" if content else f"no feature {image!r}"
             yield Record(number, cells, problem, within)
 
@@ -70,11 +95,11 @@ class TfRecordSource(TableSource):
         from google.protobuf.message import DecodeError
 
         with self._place.open(name, "data.path") as file:
-            for start, data in _iterate(file, name):
-                try:
+            try:
+                for start, data in _iterate(_unpack(file, name), name):
                     yield start, data, tf.train.Example.FromString(data).features.feature
-                except DecodeError:
-                    _refuse(name, start, "no tf.Example")
+            except (DecodeError, OSError, EOFError, zlib.error) as error:
+                _refuse(name, 0, f"no tf.Example ({error})")
 
 
 def _iterate(file: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
@@ -90,7 +115,8 @@ def _iterate(file: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
 
 def _refuse(name: str, start: int, fault: str) -> None:
     raise DataLocationError(
-        f"data.path: {name!r} at byte {start}: {fault}; write it anew, uncompressed"
+        f"data.path: {name!r} at byte {start}: {fault}; write it anew, or leave it out by "
+        "data.exclude"
     )
 
 
@@ -99,5 +125,5 @@ def _read_cell(feature: Any) -> str:
     return to_text([v.decode(errors="replace") if isinstance(v, bytes) else v for v in values])
 
 
-def _is_records(name: str) -> bool:
-    return any(f"{suffix}-" in name or name.endswith(suffix) for suffix in _SUFFIXES)
+def _unpack(file: BinaryIO, name: str) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if name.endswith(_PACKED) else file
