@@ -132,6 +132,15 @@ def test_a_pattern_finds_labels_in_the_names_of_files(tmp_path):
     assert ("", "") not in count(tmp_path, path_pattern=pattern, skip_unlabelled=True)
 
 
+def test_class_folders_below_spans_are_read(tmp_path):
+    write(tmp_path, images(*(f"span-{n}/{name}" for n in (8, 9, 10) for name in ("cat", "dog"))))
+    pattern = r"span-\d+/(?P<label>[^/]+)/.+"
+    found = count(tmp_path, path_pattern=pattern, newest_spans=2)
+    assert found == {("cat", ""): 4, ("dog", ""): 4}
+    one = count(tmp_path, path_pattern=pattern, include=("span-8/*",))
+    assert one == {("cat", ""): 2, ("dog", ""): 2}
+
+
 LITTER = [
     "__MACOSX/cat/._0.png", "cat/.DS_Store", "@eaDir/cat/0.png", "cat/Thumbs.db",
     ".ipynb_checkpoints/0.png", "dog/.ipynb_checkpoints/0.png", "cat/0.json", "cat/0.xml",
