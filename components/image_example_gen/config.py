@@ -33,7 +33,7 @@ def _read_path(value: Any) -> Path | str:
 
 
 def _check_delimiter(text: str) -> str:
-    if len(text) > 1:
+    if len(text) > 1 or text in ("\r", "\n", '"'):
         raise ValueError(f"{text!r} does not do: give one character, such as ';' or \"\\t\"")
     return text
 

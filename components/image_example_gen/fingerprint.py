@@ -20,7 +20,8 @@ def fingerprint(config: DataConfig) -> str:
         DataLocationError: The data cannot be listed.
     """
     data = open_data(config)
-    paths = sorted({row.file for row in data.list_rows() if not row.skipped})
+    rows = (row for row in data.list_rows() if not (row.skipped or row.within))
+    paths = sorted({row.image_path for row in rows})
     total = hashlib.sha256(data.source.digest())
     for entries in data.place.identify(paths):
         total.update(entries)

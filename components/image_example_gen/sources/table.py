@@ -1,6 +1,5 @@
 """Rows from a table, one image a row, however the table is written."""
 
-import hashlib
 import os
 import posixpath
 from abc import abstractmethod
@@ -104,6 +103,7 @@ class TableSource(Source):
 
     def list_rows(self) -> Iterator[Row]:
         """See `Source`."""
+        self._paths.respellings = 0
         for name, split in self._tables.items():
             columns = self.list_columns(name)
             self._check_columns(columns, name)
@@ -136,14 +136,6 @@ class TableSource(Source):
     def find_prefix(self, path: str) -> str:
         """What `data.image_prefix` has to be for a path that leads nowhere; empty: not known."""
         return self._paths.find_prefix(path)[1]
-
-    def digest(self) -> bytes:
-        """See `Source`."""
-        total = hashlib.sha256()
-        for name in self._tables:
-            with self._place.open(name, f"data.{self.file_field}") as file:
-                total.update(hashlib.sha256(file.read()).digest())
-        return total.digest()
 
     def _check_columns(self, columns: list[str], name: str) -> None:
         for column in self._config.columns:

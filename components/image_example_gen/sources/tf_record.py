@@ -38,10 +38,6 @@ class TfRecordSource(TableSource):
         """See `Source`."""
         return str(self._config.path)
 
-    def digest(self) -> bytes:
-        """See `Source`."""
-        return b"".join(self._place.identify(self.files))
-
     @contextlib.contextmanager
     def unpacked(self, root: Path) -> Iterator[Path]:
         """See `Source`; nothing is copied where nothing is packed."""

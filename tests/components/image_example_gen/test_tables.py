@@ -350,6 +350,7 @@ def test_files_of_another_kind_are_refused(folder, section, said):
     ("section", "said"),
     [
         ({"delimiter": ";;"}, "give one character"),
+        ({"delimiter": "\n"}, "give one character"),
         ({"encoding": "latin-eins"}, "no encoding that Python knows"),
         ({"path_pattern": "("}, "no regular expression"),
         ({"path_pattern": ".*"}, "should have the group"),
