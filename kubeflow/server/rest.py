@@ -6,6 +6,7 @@ with POST turned into GET. `kfp.Client` costs seconds of imports.
 """
 
 import json
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -92,6 +93,8 @@ class Rest:
             check_certificates(access.ca)
         self._pool = urllib3.PoolManager(cert_reqs="CERT_REQUIRED", ca_certs=access.ca or None)
         self._models = kfp_server_api.ApiClient(kfp_server_api.Configuration())
+        # What it warns of is raised as well, and told in one line.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
 
     def get(self, path: str, answer: str, query: Mapping[str, Any] | None = None) -> Any:
         """Asks for one thing; NotFoundError where there is none."""
