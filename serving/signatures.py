@@ -128,7 +128,8 @@ class _Served:
 
     def _decode(self, image_bytes: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         config = self._transform
-        return decode_images(image_bytes, config.image_height, config.image_width, config.resize)
+        size = config.image_height, config.image_width
+        return decode_images(image_bytes, *size, config.resize, config.rendering)
 
     def _answer(self, probabilities: tf.Tensor, valid: tf.Tensor) -> dict[str, tf.Tensor]:
         classes = tf.constant(self._classes)

@@ -68,7 +68,7 @@ def decode(encoded: tf.Tensor, transform: TransformConfig) -> tf.Tensor:
     """The image string [] of an example, as the served model decodes it: uint8 [H, W, 3]."""
     height, width = transform.image_height, transform.image_width
     if not transform.materialize:
-        return decode_image(encoded, height, width, transform.resize)
+        return decode_image(encoded, height, width, transform.resize, transform.rendering)
     return tf.ensure_shape(tf.io.parse_tensor(encoded, tf.uint8), (height, width, 3))
 
 

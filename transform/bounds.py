@@ -70,10 +70,12 @@ def _has_few_texts(image_bytes: tf.Tensor) -> tf.Tensor:
 
 
 def _bound_bmp(image_bytes: tf.Tensor) -> tf.Tensor:
-    header = tf.io.decode_raw(tf.strings.substr(image_bytes, 14, 12), tf.int32)
-    length, width, height = header[0], header[1], header[2]
+    header = tf.io.decode_raw(tf.strings.substr(image_bytes, 14, 20), tf.int32)
+    length, width, height, compression = header[0], header[1], header[2], header[4]
+    # The decoder takes indices into a palette for grey levels, and compressed rows for plain ones.
+    is_plain = (length >= BMP_HEADER_BYTES) & (header[3] // 2**16 >= 24) & (compression == 0)
     # A negative height says that the rows run downwards.
-    return _keep_if((length >= BMP_HEADER_BYTES) & _fits(tf.abs(height), width), image_bytes)
+    return _keep_if(is_plain & _fits(tf.abs(height), width), image_bytes)
 
 
 def _bound_gif(image_bytes: tf.Tensor) -> tf.Tensor:

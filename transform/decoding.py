@@ -1,50 +1,98 @@
 """Opens and decodes encoded images by Pillow alone, and refuses what TensorFlow does not decode.
 
-So whoever looks at an image before the model does, be it ingest, client or gateway, gives the
-answer of the served graph (`darkroom.transform.bounds`), with a reason, and needs no TensorFlow.
+So whoever looks at an image before the model does, be it ingest or client, gives the answer of the
+served graph (`darkroom.transform.bounds`), with a reason, and needs no TensorFlow.
 """
 
 import contextlib
+import functools
+import importlib
 import io
 import math
-import struct
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 
-from darkroom.transform.limits import BMP_HEADER_BYTES, MAX_PIXELS, MAX_PNG_TEXTS, PNG_TEXT
+from darkroom.transform.limits import MAX_PIXELS, MAX_PNG_TEXTS, PNG_TEXT
 from darkroom.transform.rejection import Reason, RejectedError
 
-DECODABLE: Final = frozenset(("JPEG", "MPO", "PNG", "GIF", "BMP"))
-"""What TensorFlow decodes, in Pillow's names. MPO is the JPEG of some phones' cameras."""
+JPEGS: Final = frozenset(("JPEG", "MPO"))
+"""In Pillow's names. MPO is the JPEG of some phones' cameras."""
+DECODABLE: Final = JPEGS | {"PNG"}
+"""What the served graph decodes as Pillow does; of GIF and BMP it decodes some so, and not all."""
+READABLE: Final = DECODABLE | {
+    "GIF", "BMP", "DIB", "WEBP", "TIFF", "AVIF", "HEIF", "JPEG2000", "PPM", "TGA", "ICO",
+}  # fmt: skip
+"""What `darkroom.transform.conversion` makes a PNG of, and what need not be."""
 
+JPEG_END: Final = b"\xff\xd9"
 REDUCED_SIDE: Final = 512
 """Pixels that the shorter side of a reduced JPEG has at least."""
 
 _CHANNELS_BY_MODE: Final = {"P": 3, "PA": 4}
-_BMP_DEPTHS: Final = (8, 24, 32)
-_HEIF_BRANDS: Final = frozenset((b"heic", b"heix", b"hevc", b"mif1", b"msf1"))
+_HEIC: Final = "HEIC"
+_STRANGERS: Final = {
+    re.compile(rb"....ftyp(hei[cxms]|hev[cx]|mi[af]1|msf1)", re.DOTALL): _HEIC,
+    re.compile(rb"\xff\x0a|\0\0\0\x0cJXL "): "JPEG XL",
+    re.compile(rb"%PDF"): "PDF",
+    re.compile(rb"\s*(<\?xml.*?)?<svg", re.DOTALL): "SVG",
+}
+"""What Pillow does not know by itself, by how it begins."""
 _PNG_END: Final = b"\0\0\0\0IEND\xaeB`\x82"
-_GIF_IMAGE: Final = ord(",")
-_GIF_EXTENSION: Final = ord("!")
 _JPEG_SCAN: Final = b"\xff\xda"
-_JPEG_END: Final = b"\xff\xd9"
 
 
-def open_image(content: bytes) -> Image.Image:
+def read_header(content: bytes) -> Image.Image:
     """Reads an image's header, which says its format and size; its pixels are not looked at.
 
     Args:
         content: The encoded image.
 
     Raises:
-        RejectedError: It is no image, not in a format of TensorFlow's, or too large.
+        RejectedError: It is no image, not in a format of READABLE, or too large.
     """
-    with _rejecting(content):
-        image = Image.open(io.BytesIO(content))
-        _check_header(image, content)
+    with rejecting():
+        image = _open(content)
+        if image.format not in READABLE:
+            raise _unsupported(str(image.format))
+        if image.width * image.height > MAX_PIXELS:
+            raise RejectedError(
+                Reason.TOO_LARGE, f"{image.width}x{image.height}, the limit is {MAX_PIXELS} pixels"
+            )
+        if image.format == "PNG":
+            _check_png(content)
         return image
+
+
+def _open(content: bytes) -> Image.Image:
+    name = next((name for start, name in _STRANGERS.items() if start.match(content)), "")
+    if name == _HEIC:
+        _add_heif()
+    try:
+        return Image.open(io.BytesIO(content))
+    except UnidentifiedImageError:
+        if not name:
+            raise
+        remedy = "pip install 'darkroom[heic]', or " if name == _HEIC else ""
+        raise _unsupported(name, remedy) from None
+
+
+@functools.cache
+def _add_heif() -> None:
+    """Teaches Pillow HEIC, where the library for it is installed."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("pillow_heif").register_heif_opener()
+
+
+def _unsupported(name: str, remedy: str = "") -> RejectedError:
+    return RejectedError(Reason.UNSUPPORTED_FORMAT, f"{name}; {remedy}convert it to JPEG or PNG")
+
+
+def has_alpha(image: Image.Image) -> bool:
+    """Whether an image says how transparent its pixels are."""
+    return "A" in image.getbands() or "transparency" in image.info
 
 
 class Decoded(NamedTuple):
@@ -71,22 +119,28 @@ def decode(content: bytes) -> Decoded:
     every bit all the same.
 
     Args:
-        content: The encoded image.
+        content: The encoded image, in a format of DECODABLE.
 
     Raises:
-        RejectedError: As `open_image`, or it is corrupt.
+        RejectedError: As `read_header`, or it is corrupt.
     """
-    image = open_image(content)
+    image = read_header(content)
     (width, height), channels = image.size, _count_channels(image)
-    with _rejecting(content):
+    with rejecting():
         if image.format == "PNG":
             _check_png_end(image, content)
             image = Image.open(io.BytesIO(content))
         part = min(1.0, REDUCED_SIDE / min(width, height))
         image.draft("L", (math.ceil(part * width), math.ceil(part * height)))
         image.load()
-        _check_end(image, content)
+        if image.format in JPEGS and not has_jpeg_end(content):
+            raise RejectedError(Reason.NOT_AN_IMAGE, "the JPEG has no end")
     return Decoded(image, width, height, channels)
+
+
+def has_wide_grey(content: bytes) -> bool:
+    """Whether an image is a PNG of greys of 16 bits (PNG specification, 11.2.2)."""
+    return content[12:16] == b"IHDR" and content[24:26] == b"\x10\0"
 
 
 def _count_channels(image: Image.Image) -> int:
@@ -96,54 +150,18 @@ def _count_channels(image: Image.Image) -> int:
 
 
 @contextlib.contextmanager
-def _rejecting(content: bytes) -> Iterator[None]:
+def rejecting() -> Iterator[None]:
+    """Turns whatever Pillow raises about an image into RejectedError."""
     try:
         yield
     except (RejectedError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise _unidentified(content) from None
+        raise RejectedError(Reason.NOT_AN_IMAGE, "no known image format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise RejectedError(Reason.TOO_LARGE, f"more than {MAX_PIXELS} pixels") from None
     except Exception as error:  # Pillow's decoders raise of any kind on corrupt input
         raise RejectedError(Reason.NOT_AN_IMAGE, f"{type(error).__name__}: {error}") from None
-
-
-def _check_header(image: Image.Image, content: bytes) -> None:
-    if image.format not in DECODABLE:
-        raise _unsupported(str(image.format))
-    if image.format == "BMP":
-        _check_bmp(content)
-    if image.format == "GIF" and content[_find_gif_image(content)] != _GIF_IMAGE:
-        raise RejectedError(Reason.NOT_AN_IMAGE, "the GIF has no frame where one must be")
-    if image.width * image.height > MAX_PIXELS:
-        raise RejectedError(
-            Reason.TOO_LARGE, f"{image.width}x{image.height}, the limit is {MAX_PIXELS} pixels"
-        )
-    if image.format == "PNG":
-        _check_png(content)
-
-
-def _check_bmp(content: bytes) -> None:
-    (header,) = struct.unpack_from("<I", content, 14)
-    if header < BMP_HEADER_BYTES:
-        raise _unsupported("BMP of OS/2")
-    (depth,) = struct.unpack_from("<H", content, 28)
-    if depth not in _BMP_DEPTHS:
-        raise _unsupported(f"BMP with {depth} bits a pixel")
-
-
-def _find_gif_image(content: bytes) -> int:
-    """Where the first frame begins; Pillow looks on where it does not, TensorFlow gives up."""
-    flags, position = content[10], 13
-    if flags & 0x80:
-        position += 3 * 2 ** (flags % 8 + 1)
-    while content[position] == _GIF_EXTENSION:
-        position += 2
-        while content[position]:
-            position += 1 + content[position]
-        position += 1
-    return position
 
 
 def _check_png(content: bytes) -> None:
@@ -163,27 +181,6 @@ def _check_png_end(image: Image.Image, content: bytes) -> None:
         raise RejectedError(Reason.NOT_AN_IMAGE, "the PNG has no end")
 
 
-def _check_end(image: Image.Image, content: bytes) -> None:
-    """What Pillow does not look at once it has all pixels, and TensorFlow does."""
-    if image.format == "BMP":
-        _check_bmp_length(image, content)
-    if image.format in ("JPEG", "MPO") and content.rfind(_JPEG_END) < content.rfind(_JPEG_SCAN):
-        raise RejectedError(Reason.NOT_AN_IMAGE, "the JPEG has no end")
-
-
-def _check_bmp_length(image: Image.Image, content: bytes) -> None:
-    # TensorFlow knows no compression, and wants no byte behind the last row.
-    start, depth = struct.unpack_from("<I14xH", content, 10)
-    row = (image.width * depth // 8 + 3) // 4 * 4
-    if start + row * image.height != len(content):
-        raise _unsupported("BMP that is compressed, or has more behind its rows")
-
-
-def _unidentified(content: bytes) -> RejectedError:
-    if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
-        return _unsupported("HEIC")
-    return RejectedError(Reason.NOT_AN_IMAGE, "no known image format")
-
-
-def _unsupported(name: str) -> RejectedError:
-    return RejectedError(Reason.UNSUPPORTED_FORMAT, f"{name}; convert it to JPEG, PNG, GIF or BMP")
+def has_jpeg_end(content: bytes) -> bool:
+    """Whether a JPEG is whole: Pillow does not ask once it has all pixels, and TensorFlow does."""
+    return content.rfind(JPEG_END) > content.rfind(_JPEG_SCAN)

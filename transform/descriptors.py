@@ -1,8 +1,8 @@
 """What statistics see of an image: a few numbers, from its encoded bytes alone.
 
 Descriptors are those of the image as stored: its EXIF orientation is not applied, which changes
-none but `height` and `width`. Grey levels are ITU-R 601 luma, 0 to 255; transparency is ignored;
-of an animation the first frame counts. The grey levels of a large JPEG are those of a reduced one
+none but `height` and `width`. Grey levels are ITU-R 601 luma, 0 to 255, of transparent images on
+white. The grey levels of a large JPEG are those of a reduced one
 (`darkroom.transform.decoding.decode`): their spread and sharpness are compared over cameras.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from darkroom.transform.decoding import decode
+from darkroom.transform.decoding import decode, has_alpha
 from darkroom.transform.features import BYTES, CHANNELS, HEIGHT, MEAN, SHARPNESS, STDDEV, WIDTH
 
 Descriptors = dict[str, int | float]
@@ -24,7 +24,7 @@ def describe(content: bytes) -> Descriptors:
     """The descriptors of an encoded image, all of which is decoded.
 
     Args:
-        content: The encoded image.
+        content: The encoded image, as `darkroom.transform.conversion` leaves it.
 
     Returns:
         int: height, width (pixels), channels (palettes expanded: 1 grey, 2 with transparency,
@@ -32,7 +32,7 @@ def describe(content: bytes) -> Descriptors:
         sharpness, see `laplacian_variance`.
 
     Raises:
-        RejectedError: It is no image, not in a format of TensorFlow's, corrupt or too large.
+        RejectedError: It is no image, corrupt or too large.
     """
     decoded = decode(content)
     grey = _grey(decoded.image)
@@ -81,6 +81,10 @@ def _laplacian(grey: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
 def _grey(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits a pixel, of which TensorFlow keeps the upper 8
         return Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+    if has_alpha(image):
+        page = Image.new("RGB", image.size, "white")
+        page.paste(image, mask=image.convert("RGBA").getchannel("A"))
+        return page.convert("L")
     return image.convert("L")
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 IMAGE: Final = "image_bytes"
-"""Encoded image (JPEG, PNG, GIF or BMP), bytes, one value per example."""
+"""Encoded image (JPEG or PNG), bytes, one value per example."""
 LABEL: Final = "label"
 """Class name, UTF-8 string."""
 IMAGE_PATH: Final = "image_path"

@@ -10,8 +10,9 @@ import functools
 import tensorflow as tf
 
 from darkroom.transform.bounds import bound_image
-from darkroom.transform.config import ResizeMode
+from darkroom.transform.config import PLAIN, Rendering, ResizeMode
 from darkroom.transform.exif import jpeg_orientation, orient
+from darkroom.transform.png import decode_png
 
 _RATIOS = (2, 4, 8)
 _SPARE = 3
@@ -39,7 +40,13 @@ def resize_image(image: tf.Tensor, height: int, width: int, resize: ResizeMode) 
     return tf.image.resize_with_crop_or_pad(resized, height, width)
 
 
-def decode_image(image_bytes: tf.Tensor, height: int, width: int, resize: ResizeMode) -> tf.Tensor:
+def decode_image(
+    image_bytes: tf.Tensor,
+    height: int,
+    width: int,
+    resize: ResizeMode,
+    rendering: Rendering = PLAIN,
+) -> tf.Tensor:
     """Decodes one JPEG, PNG, GIF (first frame) or BMP, upright, at the size wanted.
 
     Its header is read first: what `darkroom.transform.limits` forbids costs no memory.
@@ -49,6 +56,7 @@ def decode_image(image_bytes: tf.Tensor, height: int, width: int, resize: Resize
         height: Height wanted, in pixels.
         width: Width wanted, in pixels.
         resize: See `TransformConfig`.
+        rendering: Of PNG.
 
     Returns:
         uint8 [height, width, 3], values 0 to 255.
@@ -57,25 +65,30 @@ def decode_image(image_bytes: tf.Tensor, height: int, width: int, resize: Resize
         tf.errors.InvalidArgumentError: The bytes are no such image, or too large a one.
     """
     image_bytes = bound_image(image_bytes)
-    image = _decode(image_bytes, _SPARE * max(height, width))
+    image = _decode(image_bytes, _SPARE * max(height, width), rendering)
     image = orient(image, jpeg_orientation(image_bytes))
     image = resize_image(image, height, width, resize)
     return tf.ensure_shape(image, (height, width, 3))
 
 
-def _decode(image_bytes: tf.Tensor, least_side: int) -> tf.Tensor:
+def _decode(image_bytes: tf.Tensor, least_side: int, rendering: Rendering) -> tf.Tensor:
     """Decodes an image, of a large JPEG every second, fourth or eighth pixel, averaged by libjpeg.
 
     Args:
         image_bytes: string [], what `bound_image` returned.
         least_side: Pixels that the shorter side keeps at least.
+        rendering: Of PNG.
 
     Returns:
         uint8 [h, w, 3] as stored.
     """
 
     def decode_all() -> tf.Tensor:
-        return tf.io.decode_image(image_bytes, channels=3, expand_animations=False)
+        return tf.cond(
+            tf.strings.substr(image_bytes, 0, 2) == b"\x89P",
+            lambda: decode_png(image_bytes, rendering),
+            lambda: tf.io.decode_image(image_bytes, channels=3, expand_animations=False),
+        )
 
     def decode_part(ratio: int) -> tf.Tensor:
         return tf.io.decode_jpeg(image_bytes, channels=3, ratio=ratio)
@@ -91,7 +104,11 @@ def _decode(image_bytes: tf.Tensor, least_side: int) -> tf.Tensor:
 
 
 def decode_images(
-    image_bytes: tf.Tensor, height: int, width: int, resize: ResizeMode
+    image_bytes: tf.Tensor,
+    height: int,
+    width: int,
+    resize: ResizeMode,
+    rendering: Rendering = PLAIN,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes a batch; a broken image spoils nothing but its own row.
 
@@ -100,6 +117,7 @@ def decode_images(
         height: Height wanted, in pixels.
         width: Width wanted, in pixels.
         resize: See `TransformConfig`.
+        rendering: Of PNG.
 
     Returns:
         uint8 [N, height, width, 3] with zeros for what cannot be decoded, and bool [N] that is
@@ -108,7 +126,7 @@ def decode_images(
     count = tf.shape(image_bytes, out_type=tf.int64)[0]
     decoded = tf.data.Dataset.from_tensor_slices(image_bytes).enumerate()
     decoded = decoded.map(
-        lambda index, encoded: (index, decode_image(encoded, height, width, resize)),
+        lambda index, encoded: (index, decode_image(encoded, height, width, resize, rendering)),
         num_parallel_calls=tf.data.AUTOTUNE,
     ).ignore_errors()
     # One row more than there are images, so that a batch of broken images still has an element.

@@ -34,6 +34,7 @@ def preprocessing_fn(inputs: dict[str, Any], custom_config: dict[str, Any]) -> d
         config.image_height,
         config.image_width,
         config.resize,
+        config.rendering,
     )
     serialized = tf.map_fn(tf.io.serialize_tensor, images, fn_output_signature=tf.string)
     labels = tf.where(valid, labels, tf.constant(-1, tf.int64))

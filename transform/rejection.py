@@ -23,7 +23,7 @@ class Reason(str, Enum):
     UNREADABLE = "unreadable", "file cannot be read"
     """No permission, not a regular file, or an input/output error."""
     UNSUPPORTED_FORMAT = "unsupported_format", "image format is not supported"
-    """An image that TensorFlow cannot decode: WebP, TIFF, HEIC, …"""
+    """An image in a format that is not read; the detail names it."""
     NOT_AN_IMAGE = "not_an_image", "not an image, or a broken one"
     """No image at all, or a truncated or corrupt one."""
     TOO_LARGE = "too_large", "image is too large"

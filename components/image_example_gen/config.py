@@ -94,6 +94,8 @@ class DataConfig(BaseModel):
             numbers first; 0: all.
         skip_unlabelled: Whether rows without a label are skipped. Else they are set aside as
             unusable, which stops the run where they are many.
+        read_truncated: Whether a JPEG that ends too early is taken, with what is missing of it in
+            grey. Else it is set aside as unusable.
         image_column: Column with the image's path. Backslashes, case, Unicode form and extension
             may differ from the file's where only one file can be meant.
         image_prefix: Put before each path in a table, such as `images/`.
@@ -134,6 +136,7 @@ class DataConfig(BaseModel):
     exclude: tuple[str, ...] = ()
     newest_spans: int = Field(default=0, ge=0)
     skip_unlabelled: bool = False
+    read_truncated: bool = False
     image_column: str = "image_path"
     image_prefix: str = ""
     image_suffix: str = ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.data_set import open_data
@@ -23,11 +23,23 @@ from darkroom.components.image_example_gen.quarantine import (
 from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.components.image_example_gen.split import EVAL, TRAIN, SplitPlan
 from darkroom.components.image_example_gen.split_planning import plan_data
+from darkroom.transform.decoding import has_wide_grey
+from darkroom.transform.features import MEAN
 from darkroom.transform.rejection import RejectedError
 
 FEW_IMAGES: Final = 10
 """A class with fewer images in its train split is named."""
 _CHUNK: Final = 256
+_DARK: Final = 16
+"""Mean grey level, of 255, that twelve bits of sixteen cannot exceed."""
+
+
+class _Looked(NamedTuple):
+    """What is kept of an image that was looked at; see `Inspection`."""
+
+    split: str
+    digest: bytes
+    dark: bool
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,7 @@ class Inspection:
         rejected: Rows that become no examples.
         skipped: Number of rows that the recipe does not want.
         labels: Digest of an image to the label and path of each row that has its very bytes.
+        dark: Paths of greys of 16 bits that are nearly black in the upper 8.
     """
 
     classes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
@@ -62,6 +75,7 @@ class Inspection:
     rejected: list[RejectedRow] = field(default_factory=list)
     skipped: int = 0
     labels: dict[bytes, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    dark: list[str] = field(default_factory=list)
 
     def summary(self) -> IngestSummary:
         """The counts, as the ingest of a run has them."""
@@ -82,6 +96,7 @@ class Inspection:
             *self._find_lone_spellings(),
             *self._find_small_classes(),
             *self._find_losses(max_quarantined),
+            *self._find_dark(),
         ]
 
     def _find_repeats(self) -> Iterator[Finding]:
@@ -115,6 +130,15 @@ class Inspection:
             if label and lost > usual * total:
                 message = f"{label!r} loses {lost} of {total} images; see what is rejected"
                 yield Finding("lossy_class", message)
+
+    def _find_dark(self) -> Iterator[Finding]:
+        if self.dark:
+            yield Finding(
+                "dark_16_bit",
+                f"{_count(len(self.dark))} of 16 bits and nearly black; "
+                "transform.stretch_16_bit: true stretches such",
+                tuple(self.dark),
+            )
 
 
 def inspect(config: DataConfig, report: Callable[[int], None] = lambda done: None) -> Inspection:
@@ -153,16 +177,17 @@ def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield chunk
 
 
-def _load(row: Row, config: DataConfig, plan: SplitPlan) -> tuple[str, bytes] | RejectedError:
-    """Split and digest of a row's image; its bytes are let go of at once."""
+def _load(row: Row, config: DataConfig, plan: SplitPlan) -> _Looked | RejectedError:
+    """What is kept of a row's image; its bytes are let go of at once."""
     try:
         loaded: LoadedRow = load_row(row, Path(config.path).resolve(), config, plan)
     except RejectedError as rejection:
         return rejection
-    return loaded.split, loaded.digest
+    dark = has_wide_grey(loaded.content) and loaded.descriptors[MEAN] < _DARK
+    return _Looked(loaded.split, loaded.digest, dark)
 
 
-def _add(found: Inspection, row: Row, loaded: tuple[str, bytes] | RejectedError) -> None:
+def _add(found: Inspection, row: Row, loaded: _Looked | RejectedError) -> None:
     if isinstance(loaded, RejectedError):
         found.rejected.append(
             RejectedRow(
@@ -174,6 +199,7 @@ def _add(found: Inspection, row: Row, loaded: tuple[str, bytes] | RejectedError)
             )
         )
         return
-    split, digest = loaded
-    found.classes[row.label][split] += 1
-    found.labels[digest].append((row.label, row.image_path))
+    found.classes[row.label][loaded.split] += 1
+    found.labels[loaded.digest].append((row.label, row.image_path))
+    if loaded.dark:
+        found.dark.append(row.image_path)

@@ -13,6 +13,7 @@ from darkroom.components.image_example_gen.config import DataConfig
 from darkroom.components.image_example_gen.sources import SOURCES
 from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.components.image_example_gen.split import Member, SplitPlan
+from darkroom.transform.conversion import convert
 from darkroom.transform.descriptors import Descriptors, describe
 from darkroom.transform.rejection import Reason, RejectedError
 
@@ -26,8 +27,8 @@ class LoadedRow:
 
     Args:
         row: The row.
-        content: The encoded image, as stored.
-        digest: SHA-256 of `content`.
+        content: The encoded image, as `darkroom.transform.conversion` leaves it.
+        digest: SHA-256 of the image as stored.
         descriptors: By feature name.
         split: `train`, `eval` or `test`.
     """
@@ -52,10 +53,11 @@ def load_row(row: Row, root: Path, config: DataConfig, plan: SplitPlan) -> Loade
         RejectedError: The row cannot be used.
     """
     _check_text(row)
-    content = SOURCES[config.format].read_image(row, root)
-    digest = hashlib.sha256(content).digest()
+    stored = SOURCES[config.format].read_image(row, root)
+    digest = hashlib.sha256(stored).digest()
     drawn = plan.draws(row.split)
     split = plan.choose(Member(row.label, row.group, digest)) if drawn else row.split
+    content = convert(stored, config.read_truncated)
     return LoadedRow(row, content, digest, describe(content), split)
 
 

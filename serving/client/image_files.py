@@ -5,7 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-SUFFIXES: Final = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+from darkroom.transform.conversion import convert
+from darkroom.transform.rejection import Reason, RejectedError
+
+SUFFIXES: Final = (
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif",
+    ".tiff", ".webp",
+)  # fmt: skip
 """Names of the files that a folder stands for end so; a file that is named itself need not."""
 STDIN: Final = "-"
 
@@ -19,7 +25,8 @@ class ImageFile(NamedTuple):
 
     Attributes:
         name: What the user knows it by.
-        read: Returns its bytes, or raises UnreadableError.
+        read: Returns its bytes, converted where the server could not decode them, or raises
+            UnreadableError.
     """
 
     name: str
@@ -52,17 +59,28 @@ def find_images(names: Sequence[str], report: Callable[[str], None]) -> list[Ima
 
 
 def _hold(name: str, content: bytes) -> ImageFile:
-    return ImageFile(name, lambda: content)
+    return ImageFile(name, lambda: _convert(content))
 
 
 def _refer(path: Path) -> ImageFile:
     def read() -> bytes:
         try:
-            return path.read_bytes()
+            content = path.read_bytes()
         except OSError as error:
             raise UnreadableError(f"cannot be read: {error.strerror}") from None
+        return _convert(content)
 
     return ImageFile(str(path), read)
+
+
+def _convert(content: bytes) -> bytes:
+    try:
+        return convert(content)
+    except RejectedError as rejection:
+        if rejection.reason is Reason.UNSUPPORTED_FORMAT:
+            raise UnreadableError(f"{rejection.reason.words}: {rejection.detail}") from None
+        # What is no image, the server knows best: it is its model that decodes.
+        return content
 
 
 def _list_folder(folder: Path, report: Callable[[str], None]) -> list[ImageFile]:

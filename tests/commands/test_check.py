@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import yaml
 
@@ -74,6 +75,16 @@ def test_what_is_odd_is_a_warning(place, capsys, files, code, message, paths):
     (warning,) = (each for each in found["warnings"] if each["code"] == code)
     assert message in warning["message"]
     assert set(warning["paths"]) == paths
+
+
+def test_greys_of_sixteen_bits_that_are_nearly_black_are_named(place, capsys):
+    twelve_bits = np.linspace(0, 4095, 400).astype(np.uint16).reshape(20, 20)
+    (place / "data/cat/dark.tif").write_bytes(encode(twelve_bits, "TIFF"))
+    (place / "data/cat/bright.tif").write_bytes(encode(twelve_bits * 16, "TIFF"))
+    _, found = check(place, capsys)
+    (warning,) = found["warnings"]
+    assert (warning["code"], warning["paths"]) == ("dark_16_bit", ["cat/dark.tif"])
+    assert "transform.stretch_16_bit" in warning["message"]
 
 
 def test_a_class_that_is_not_in_a_split_is_named(place, capsys):

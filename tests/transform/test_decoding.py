@@ -6,7 +6,7 @@ from PIL import Image
 
 from darkroom.tests.images import encode, picture, pixels, save
 from darkroom.transform import decoding
-from darkroom.transform.decoding import decode, open_image
+from darkroom.transform.decoding import decode, read_header
 from darkroom.transform.rejection import Reason, RejectedError
 
 
@@ -25,25 +25,7 @@ def tensorflow_decodes(content):
     return True
 
 
-@pytest.mark.parametrize(
-    ("content", "expected", "detail"),
-    [
-        (b"no image at all", Reason.NOT_AN_IMAGE, "no known"),
-        (save(picture("RGB"), "TIFF"), Reason.UNSUPPORTED_FORMAT, "TIFF"),
-        (save(picture("RGB"), "WEBP"), Reason.UNSUPPORTED_FORMAT, "WEBP"),
-        (save(picture("1"), "BMP"), Reason.UNSUPPORTED_FORMAT, "BMP with 1 bits"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", Reason.UNSUPPORTED_FORMAT, "HEIC"),
-    ],
-)
-def test_the_rest_is_rejected_with_the_format(content, expected, detail):
-    with pytest.raises(RejectedError) as caught:
-        decode(content)
-    assert caught.value.reason == expected
-    assert detail in caught.value.detail
-    assert " at 0x" not in caught.value.detail
-
-
-@pytest.mark.parametrize("image_format", ["JPEG", "PNG", "BMP"])
+@pytest.mark.parametrize("image_format", ["JPEG", "PNG"])
 def test_every_truncation_is_noticed(image_format):
     content = encode(pixels(16, 12), image_format)
     assert decode(content)
@@ -77,16 +59,16 @@ def test_decompression_bombs_are_rejected():
 def test_a_header_is_read_without_the_pixels(image_format):
     content = save(picture("RGB"), image_format)
     header = content[: 54 if image_format == "BMP" else len(content) - 30]
-    image = open_image(header)
+    image = read_header(header)
     assert (image.format, image.size) == (image_format, (8, 6))
     assert reason(decode, header) == Reason.NOT_AN_IMAGE
 
 
 def test_the_header_alone_is_enough_to_refuse(monkeypatch):
     monkeypatch.setattr(decoding, "MAX_PIXELS", 47)
-    assert reason(open_image, save(picture("RGB"), "PNG")) == Reason.TOO_LARGE
-    assert reason(open_image, save(picture("RGB"), "WEBP")) == Reason.UNSUPPORTED_FORMAT
-    assert reason(open_image, b"no image") == Reason.NOT_AN_IMAGE
+    assert reason(read_header, save(picture("RGB"), "PNG")) == Reason.TOO_LARGE
+    assert reason(read_header, save(picture("RGB"), "PCX")) == Reason.UNSUPPORTED_FORMAT
+    assert reason(read_header, b"no image") == Reason.NOT_AN_IMAGE
 
 
 def test_every_reason_has_a_code_and_words_of_its_own():

@@ -26,9 +26,6 @@ from darkroom.transform.descriptors import describe, laplacian_variance
         ("JPEG", "RGB", 3),
         ("JPEG", "CMYK", 4),
         ("MPO", "RGB", 3),
-        ("GIF", "P", 3),
-        ("BMP", "L", 1),
-        ("BMP", "RGB", 3),
     ],
 )
 def test_what_tensorflow_decodes_is_described(image_format, mode, channels):
@@ -67,6 +64,11 @@ def test_sixteen_bits_are_described_as_their_upper_eight():
     upper = wide // 256
     found = describe(encode(wide))
     np.testing.assert_allclose([found["mean"], found["stddev"]], [upper.mean(), upper.std()])
+
+
+def test_transparency_is_described_on_white():
+    black = describe(save(Image.new("LA", (8, 8)), "PNG"))
+    assert (black["mean"], black["channels"]) == (255, 2)
 
 
 def test_orientation_is_not_applied():

@@ -1,3 +1,4 @@
+import hashlib
 import os
 
 import pytest
@@ -9,6 +10,8 @@ from darkroom.components.image_example_gen.sources.source import Row
 from darkroom.components.image_example_gen.split import SplitPlan
 from darkroom.tests.images import encode, pixels
 from darkroom.tests.unprivileged import unprivileged_folder
+from darkroom.transform.conversion import convert
+from darkroom.transform.descriptors import describe
 from darkroom.transform.rejection import Reason, RejectedError
 
 
@@ -76,3 +79,20 @@ def test_bad_rows_are_rejected(tmp_path, row, expected):
     config = DataConfig(path=tmp_path)
     assert load_row(Row(1, "a.png", "x"), tmp_path, config, SplitPlan()).descriptors["height"] == 20
     assert reason(load_row, row, tmp_path, config, SplitPlan()) == expected
+
+
+def test_an_example_holds_a_png_and_the_digest_of_the_stored_file(tmp_path):
+    stored = encode(pixels(), "WEBP", lossless=True)
+    (tmp_path / "a.webp").write_bytes(stored)
+    loaded = load_row(Row(1, "a.webp", "x"), tmp_path, DataConfig(path=tmp_path), SplitPlan())
+    assert loaded.digest == hashlib.sha256(stored).digest()
+    assert loaded.content == convert(stored) != stored
+    assert loaded.descriptors == describe(loaded.content)
+
+
+def test_a_jpeg_without_an_end_is_an_example_by_option(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(encode(pixels(), "JPEG")[:-2])
+    row, config = Row(1, "a.jpg", "x"), DataConfig(path=tmp_path)
+    assert reason(load_row, row, tmp_path, config, SplitPlan()) == Reason.NOT_AN_IMAGE
+    config = DataConfig(path=tmp_path, read_truncated=True)
+    assert load_row(row, tmp_path, config, SplitPlan()).descriptors["height"] == 20

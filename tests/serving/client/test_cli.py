@@ -117,7 +117,7 @@ def test_file_that_cannot_be_read_costs_no_other_its_answer(
     assert output.splitlines() == expect(rest_url, files[:2])
     missing, folder, summary = errors.splitlines()
     assert missing == f"client: {tmp_path / 'nope.png'}: cannot be read: No such file or directory"
-    assert folder.startswith(f"client: {empty}: has no image files (.bmp, ")
+    assert folder.startswith(f"client: {empty}: has no image files (.avif, ")
     assert summary == "client: 2 of 4 images failed"
 
 
