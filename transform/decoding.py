@@ -127,14 +127,16 @@ def decode(content: bytes) -> Decoded:
     image = read_header(content)
     (width, height), channels = image.size, _count_channels(image)
     with rejecting():
+        if image.format in JPEGS and not has_jpeg_end(content):
+            raise RejectedError(
+                Reason.NOT_AN_IMAGE, "the JPEG has no end; data.read_truncated: true takes it"
+            )
         if image.format == "PNG":
             _check_png_end(image, content)
             image = Image.open(io.BytesIO(content))
         part = min(1.0, REDUCED_SIDE / min(width, height))
         image.draft("L", (math.ceil(part * width), math.ceil(part * height)))
         image.load()
-        if image.format in JPEGS and not has_jpeg_end(content):
-            raise RejectedError(Reason.NOT_AN_IMAGE, "the JPEG has no end")
     return Decoded(image, width, height, channels)
 
 
