@@ -8,7 +8,6 @@ Exit codes: 0 pushed or unchanged, 1 failed, 2 bad configuration or data locatio
 """
 
 import argparse
-import functools
 import os
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from darkroom.components.run_report.local_run import make_pages
 from darkroom.components.source import SourceTree
 from darkroom.recipe import ConfigError, Recipe, load_recipe
 from darkroom.runner.commit import find_commit
-from darkroom.runner.disk import Disk
+from darkroom.runner.disk import list_disks
 from darkroom.runner.interpreter import importing, leave
 from darkroom.runner.interruption import interruptible, is_interrupted
 from darkroom.runner.options import add_run_arguments
@@ -36,7 +35,6 @@ from darkroom.runner.run import LocalRun, run_locally
 from darkroom.runner.session import LOADING, RunError, RunPlace, exit_code, refuse_busy
 from darkroom.runner.terminal import Terminal
 from darkroom.storage.errors import StorageError
-from darkroom.storage.object_store import is_uri
 from darkroom.trainer.errors import WeightsError
 from darkroom.trainer.weights_check import check_weights
 
@@ -279,21 +277,15 @@ def _look(recipe: Recipe, quiet: bool) -> _Found:
 
 
 def _plan(recipe: Recipe, request: Request, found: _Found, home: Path) -> LocalRun:
-    facts: dict[str, Any] = {
-        "config": request.config,
-        "recipe": request.recipe,
-        "commit": request.commit or None,
-        "data_fingerprint": request.data,
-    }
     return LocalRun(
         home=home,
         build=lambda place: create_pipeline(
             recipe, found.state, str(place.artifacts), str(place.metadata)
         ),
         uncached=[name for name, node in NODES.items() if not node.is_cached],
-        disks=_disks(recipe, home),
-        facts=facts,
-        pages=functools.partial(make_pages, request=request),
+        disks=list_disks(home, recipe.push.destination),
+        facts=request.facts,
+        pages=lambda run: make_pages(run, request=request),
         rows=found.overview.rows,
         classes=len(found.overview.images_by_label),
         notes=found.overview.notes,
@@ -331,16 +323,6 @@ def show_plan(recipe: Recipe) -> int:
     for node in planned:
         terminal.say(f"{node.name:<18}{'cached' if node.cached else f'runs: {node.reason}'}")
     return 0
-
-
-def _disks(recipe: Recipe, home: Path) -> tuple[Disk, ...]:
-    larger = "to a folder on a larger disk"
-    disks = [Disk("runs_folder", home, f"set runs_folder {larger}")]
-    if not is_uri(recipe.push.destination):
-        folder = Path(recipe.push.destination)
-        disks.append(Disk("push.destination", folder, f"set push.destination {larger}", named=True))
-    temporary = Path(tempfile.gettempdir())
-    return (*disks, Disk("temporary files", temporary, f"set TMPDIR {larger}"))
 
 
 def _check_weights(recipe: Recipe, quiet: bool) -> str:

@@ -2,10 +2,13 @@
 
 import errno
 import os
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from darkroom.storage.object_store import is_uri
 
 _FULL: Final = (
     os.strerror(errno.ENOSPC),
@@ -35,6 +38,22 @@ class Disk:
     folder: Path
     remedy: str
     named: bool = False
+
+
+def list_disks(home: Path, destination: str) -> tuple[Disk, ...]:
+    """The folders that a run writes to.
+
+    Args:
+        home: Of the pipeline's runs.
+        destination: Where models are pushed to, a folder or a URI.
+    """
+    larger = "to a folder on a larger disk"
+    disks = [Disk("runs_folder", home, f"set runs_folder {larger}")]
+    if not is_uri(destination):
+        folder = Path(destination)
+        disks.append(Disk("push.destination", folder, f"set push.destination {larger}", named=True))
+    temporary = Path(tempfile.gettempdir())
+    return (*disks, Disk("temporary files", temporary, f"set TMPDIR {larger}"))
 
 
 def explain_full_disk(error: BaseException, disks: Sequence[Disk]) -> str:

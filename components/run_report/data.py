@@ -36,6 +36,16 @@ class Request:
     commit: str = ""
     data: str = ""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What goes into the run's summary as it is."""
+        return {
+            "config": self.config,
+            "recipe": self.recipe,
+            "commit": self.commit or None,
+            "data_fingerprint": self.data,
+        }
+
 
 @dataclass(frozen=True)
 class Verdict:
