@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from darkroom.components.image_example_gen.places.files import read_image
-from darkroom.components.image_example_gen.selection import newest_spans
+from darkroom.components.image_example_gen.selection import Selection, newest_spans
 
 if TYPE_CHECKING:
-    from darkroom.components.image_example_gen.config import DataConfig
     from darkroom.components.image_example_gen.places import Place
 
 
@@ -62,6 +61,35 @@ class Row:
         return self.within.file if self.within else self.image_path
 
 
+class DataFields(Protocol):
+    """What sources read of the recipe's `data` section, `DataConfig`."""
+
+    path: Path | str
+    format: str
+    split_files: dict[str, str]
+    delimiter: str
+    encoding: str
+    path_pattern: str
+    newest_spans: int
+    image_column: str
+    image_prefix: str
+    image_suffix: str
+    label_column: str
+    one_hot_columns: tuple[str, ...]
+    empty_labels: tuple[str, ...]
+    group_column: str | None
+    split_column: str | None
+    metadata_columns: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are read, each once."""
+
+    @property
+    def selection(self) -> Selection:
+        """Which images are wanted."""
+
+
 class Source(ABC):
     """The rows of a data set, as one format writes them.
 
@@ -77,12 +105,12 @@ class Source(ABC):
     image_field: ClassVar[str]
     class_remedy: ClassVar[str]
 
-    def __init__(self, config: "DataConfig", place: "Place") -> None:
+    def __init__(self, config: DataFields, place: "Place") -> None:
         self._config = config
         self._place = place
 
     @classmethod
-    def find_conflict(cls, config: "DataConfig") -> str:
+    def find_conflict(cls, config: DataFields) -> str:
         """What the recipe says and this format does not have, with a remedy; or empty."""
         columns = ("group_column", "metadata_columns", "split_column", "one_hot_columns")
         given = [name for name in (*columns, "split_files") if getattr(config, name)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 from darkroom.components.image_example_gen.errors import DataClassesError, DataLocationError
 from darkroom.components.image_example_gen.labels import normalize_label
 from darkroom.components.image_example_gen.sources.image_paths import ImagePaths
-from darkroom.components.image_example_gen.sources.source import Row, Source, Within
+from darkroom.components.image_example_gen.sources.source import DataFields, Row, Source, Within
 from darkroom.components.image_example_gen.sources.split_names import (
     KNOWN_NAMES,
     SPLIT_COLUMNS,
@@ -17,7 +17,6 @@ from darkroom.components.image_example_gen.sources.split_names import (
 )
 
 if TYPE_CHECKING:
-    from darkroom.components.image_example_gen.config import DataConfig
     from darkroom.components.image_example_gen.places import Place
 
 SEVERAL: Final = "|"
@@ -54,7 +53,7 @@ class TableSource(Source):
     image_field = "data.image_column"
     class_remedy = "give at least two labels"
 
-    def __init__(self, config: "DataConfig", place: "Place") -> None:
+    def __init__(self, config: DataFields, place: "Place") -> None:
         super().__init__(config, place)
         self._paths = ImagePaths(place, config.image_prefix, config.image_suffix)
         self._empty = frozenset(word.lower() for word in config.empty_labels)
@@ -62,7 +61,7 @@ class TableSource(Source):
         self._columns: set[str] = set()
 
     @classmethod
-    def find_conflict(cls, config: "DataConfig") -> str:
+    def find_conflict(cls, config: DataFields) -> str:
         """See `Source`."""
         if not config.path_pattern:
             return ""
