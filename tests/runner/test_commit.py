@@ -1,12 +1,15 @@
 import subprocess
 
+import pytest
+
 from darkroom.runner.commit import find_commit
+from darkroom.tests.programs import find_program
 
 
 def git(folder, *arguments):
     identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
     return subprocess.run(
-        ["git", "-C", str(folder), *identity, *arguments],
+        [find_program("git"), "-C", str(folder), *identity, *arguments],
         check=True, capture_output=True, text=True,
     ).stdout.strip()  # fmt: skip
 
@@ -16,6 +19,7 @@ def test_a_folder_outside_of_git_has_no_commit(tmp_path, monkeypatch):
     assert find_commit(tmp_path) == ""
 
 
+@pytest.mark.host
 def test_the_commit_is_named_and_changes_are_said(tmp_path):
     git(tmp_path, "init", "-q")
     (tmp_path / "recipe.yaml").write_text("name: a")
