@@ -75,7 +75,8 @@ def test_a_killed_run_loses_nothing_and_the_next_goes_on(project, workspace):
     assert len(workspace.versions()) == 1
 
 
-def test_an_interrupted_run_says_so_and_exits_with_one(project, workspace):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_so_and_exits_with_one(project, workspace, number):
     trained = workspace.runs / "small" / "artifacts" / "Trainer"
     before = set(trained.glob("model*/*"))
     process = start(project, workspace, trainer={"head_epochs": 399})
@@ -83,7 +84,7 @@ def test_an_interrupted_run_says_so_and_exits_with_one(project, workspace):
         if "epoch" in line:
             break
     assert set(trained.glob("model*/*")) > before
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output, _ = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
     assert "verdict   failed: interrupted" in output
@@ -136,7 +137,7 @@ def test_a_second_run_at_the_same_time_is_refused(project, workspace):
     assert sorted(path.name for path in (workspace.runs / "small").iterdir()) == before
 
 
-def test_tfx_creates_and_runs_the_pipeline(workspace, tmp_path):
+def test_tfx_creates_lists_and_runs_the_pipeline(workspace, tmp_path):
     recipe = workspace.write_recipe()
     environment = {**os.environ, "HOME": str(tmp_path), "DARKROOM_CONFIG": str(recipe)}
     environment.pop("LOCAL_HOME", None)
@@ -158,6 +159,9 @@ def test_tfx_creates_and_runs_the_pipeline(workspace, tmp_path):
     assert created.returncode == 0, created.stdout + created.stderr
     assert 'Pipeline "small" created successfully.' in created.stdout
     assert sorted(path.name for path in (workspace.runs / "small").iterdir()) == runs
+    listed = call("pipeline", "list")
+    assert listed.returncode == 0
+    assert "small" in listed.stdout
     started = time.time()
     ran = call("run", "create", "--pipeline-name=small")
     assert ran.returncode == 0, ran.stdout + ran.stderr
